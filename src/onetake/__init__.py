@@ -1,0 +1,3 @@
+"""OneTake: record once, serve everywhere."""
+
+__version__ = "0.1.0"

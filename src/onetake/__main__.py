@@ -1,0 +1,5 @@
+"""`python -m onetake` is the `onetake` command."""
+
+from onetake.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Technical ground of the control plane: settings, database, jobs, events, web, logging, metrics."""

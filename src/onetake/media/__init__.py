@@ -1,0 +1,1 @@
+"""Pure media library: containers, codecs, protocols (sans-IO), playlists, index. No web, no database, no settings."""

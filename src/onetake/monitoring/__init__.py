@@ -1,0 +1,1 @@
+"""What an operator looks at: system status, jobs, audit log."""
