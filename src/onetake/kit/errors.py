@@ -76,6 +76,75 @@ class Conflict(AppError):
 
     status = 409
     code = "conflict"
+    text = Text(en="This contradicts the present state.", zh_cn="与当前状态冲突。", zh_tw="與目前狀態衝突。")
+
+
+class BadRequest(AppError):
+    """The request cannot be understood."""
+
+    status = 400
+    code = "bad_request"
+    text = Text(en="The request cannot be understood.", zh_cn="无法理解该请求。", zh_tw="無法理解該請求。")
+
+
+class MethodNotAllowed(AppError):
+    """The address exists, but not with this method."""
+
+    status = 405
+    code = "method_not_allowed"
     text = Text(
-        en="This contradicts the present state.", zh_cn="与当前状态冲突。", zh_tw="與目前狀態衝突。"
+        en="This address does not support that method.",
+        zh_cn="该地址不支持此请求方法。",
+        zh_tw="該位址不支援此請求方法。",
     )
+
+
+class RequestTimeout(AppError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+    text = Text(en="The request took too long to arrive.", zh_cn="请求传输超时。", zh_tw="請求傳輸逾時。")
+
+
+class PayloadTooLarge(AppError):
+    """The body is longer than allowed. Parameter: `limit_bytes`."""
+
+    status = 413
+    code = "payload_too_large"
+    text = Text(
+        en="The request is larger than {limit_bytes} bytes.",
+        zh_cn="请求内容超过 {limit_bytes} 字节。",
+        zh_tw="請求內容超過 {limit_bytes} 位元組。",
+    )
+
+
+class Invalid(AppError):
+    """A field has a value that the rules refuse; a subclass says which rule."""
+
+    status = 422
+    code = "validation_failed"
+    text = Text(en="Some of the values sent are not valid.", zh_cn="提交的内容有误。", zh_tw="提交的內容有誤。")
+
+
+class TooManyRequests(AppError):
+    """A rate limit was reached. Parameter: `retry_after_s`, also sent as `Retry-After` (RFC 9110 §10.2.3)."""
+
+    status = 429
+    code = "too_many_requests"
+    text = Text(
+        en="Too many attempts. Try again in {retry_after_s} seconds.",
+        zh_cn="尝试次数过多，请在 {retry_after_s} 秒后重试。",
+        zh_tw="嘗試次數過多，請在 {retry_after_s} 秒後重試。",
+    )
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_s)}, retry_after_s=retry_after_s)
+
+
+class Unavailable(AppError):
+    """A part that is needed for the answer does not respond now."""
+
+    status = 503
+    code = "unavailable"
+    text = Text(en="The service is not available at the moment.", zh_cn="服务暂时不可用。", zh_tw="服務暫時無法使用。")
