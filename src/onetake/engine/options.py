@@ -1,0 +1,96 @@
+"""What the media server is told at start: ports, folders, secrets, limits. Frozen; given by the command line."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what clients may cost, and the times of the session rules (DESIGN §2).
+
+    `grace_s`: how long a lost publisher may come back into the same session. `silent_s`: a publisher without media
+    for this long is taken over at once. `displaced_s`: how long the loser of a take-over is refused. `stalled_s`:
+    a publisher without media for this long is shown as stalled. `publisher_timeout_s`: read timeout that opens grace.
+    """
+
+    grace_s: float = 30.0
+    silent_s: float = 2.0
+    displaced_s: float = 30.0
+    stalled_s: float = 3.0
+    publisher_timeout_s: float = 10.0
+    handshake_s: float = 5.0
+    admission_s: float = 10.0
+    max_connections: int = 10_000
+    viewer_buffer_bytes: int = 4 << 20
+    viewer_slow_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """How recordings are written.
+
+    `fsync_interval_s`: most that a power loss costs. `floor_bytes`/`floor_ratio`: below either, no recording starts and
+    a running one stops; it resumes above `resume_ratio` of the disk or twice the floor. `queue_bytes`: how much may
+    wait for a slow disk, over all recordings, before a recording is stopped as `disk_slow`.
+    """
+
+    fsync_interval_s: float = 2.0
+    floor_bytes: int = 256 << 20
+    floor_ratio: float = 0.05
+    queue_bytes: int = 256 << 20
+    preroll_max_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """Live packaging: the RAM ring, and the batch of the FLV fan-out."""
+
+    ring_s: float = 60.0
+    batch_ms: int = 100
+    gop_cache_bytes: int = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MediaOptions:
+    """Everything `run_media` needs.
+
+    `control_secret` guards `/control/*` and `/api/v1/*` and signs callbacks; `token_key` verifies playback tokens.
+    `api_url` is where callbacks go (None: none are sent). `standalone` opens publishing, playing and control to
+    loopback clients and records every stream. A port of 0 takes a free one.
+    """
+
+    data_dir: Path
+    bind: str = "127.0.0.1"
+    rtmp_port: int = 1935
+    http_port: int = 8080
+    files_port: int = 8081
+    control_secret: str = ""
+    token_key: bytes = b""
+    api_url: str | None = None
+    files_url: str | None = None
+    standalone: bool = False
+    ffmpeg: str = ""
+    allow_private_pulls: bool = False
+    limits: Limits = field(default_factory=Limits)
+    recording: RecordingOptions = field(default_factory=RecordingOptions)
+    live: LiveOptions = field(default_factory=LiveOptions)
+
+    @property
+    def media_dir(self) -> Path:
+        """Where finished and running recordings lie (DESIGN §6)."""
+        return self.data_dir / "media"
+
+    @property
+    def open_dir(self) -> Path:
+        """One marker per recording in progress."""
+        return self.data_dir / "open"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Undelivered events and rolling time-shift windows."""
+        return self.data_dir / "spool"
+
+    @property
+    def state_path(self) -> Path:
+        """The desired state on disk."""
+        return self.data_dir / "media-state.json"
