@@ -1,0 +1,100 @@
+"""Admission by playback token, shared by the live and the file process (DESIGN §3).
+
+The signature is checked at every request, the expiry only when a session id first appears here; after that the
+session may go on for at most 12 hours, so that a long title or a paused player is not cut off. The control plane
+pushes revocations, which act at once.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, TokenExpired, TokenInvalid, verify
+
+SESSION_MAX_S = 12 * 3600
+SESSION_IDLE_S = 15 * 60
+MAX_SESSIONS = 100_000
+MAX_REVOKED = 100_000
+REVOCABLE = ("session", "viewer", "asset", "stream")
+
+
+@dataclass(slots=True)
+class _Session:
+    first_s: float
+    last_s: float
+
+
+@dataclass(slots=True)
+class Gate:
+    """Decides whether a token opens a thing.
+
+    `keyring` is None for a stand-alone server: then every request is let in with no grant. `now` is Unix time in
+    seconds; it may be replaced by tests.
+    """
+
+    keyring: Keyring | None
+    now: Callable[[], float] = time.time
+    _sessions: OrderedDict[str, _Session] = field(default_factory=OrderedDict)
+    _revoked: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict)
+
+    def admit(self, token: str | None, method: Method, kind: ScopeKind, scope: str) -> Grant | None:
+        """The grant by which `method` on `scope` is allowed; None only when no keys are set.
+
+        Raises:
+            TokenInvalid: missing, forged, revoked, or for another thing or method.
+            TokenExpired: the token came too late, or its session has lasted 12 hours.
+        """
+        if self.keyring is None:
+            return None
+        if not token:
+            raise TokenInvalid
+        grant = verify(token, self.keyring)
+        if grant.method is not method or grant.scope_kind is not kind or grant.scope != scope:
+            raise TokenInvalid
+        if self.is_revoked(grant):
+            raise TokenInvalid
+        self._keep_session(grant)
+        return grant
+
+    def revoke(self, what: str, value: str) -> None:
+        """Refuse from now on everything of one session, viewer, asset or stream.
+
+        Raises:
+            ValueError: `what` is none of these.
+        """
+        if what not in REVOCABLE:
+            raise ValueError(f"cannot revoke {what!r}")
+        self._revoked[(what, value)] = self.now()
+        while len(self._revoked) > MAX_REVOKED:
+            self._revoked.popitem(last=False)
+
+    def restore(self, what: str, value: str) -> None:
+        """Take a revocation back (a banned viewer is forgiven, a video is published again)."""
+        self._revoked.pop((what, value), None)
+
+    def is_revoked(self, grant: Grant) -> bool:
+        """Whether the control plane has revoked the session, the viewer or the thing of `grant`."""
+        scope = "asset" if grant.scope_kind is ScopeKind.ASSET else "stream"
+        wanted = (("session", grant.session), ("viewer", grant.viewer), (scope, grant.scope))
+        return any(item in self._revoked for item in wanted)
+
+    def revocations(self) -> list[tuple[str, str]]:
+        """All standing revocations, oldest first: what the control plane compares when it reconciles."""
+        return list(self._revoked)
+
+    def _keep_session(self, grant: Grant) -> None:
+        now = self.now()
+        known = self._sessions.get(grant.session)
+        if known is None or now - known.last_s > SESSION_IDLE_S:
+            if now > grant.expires_s:
+                raise TokenExpired
+            # An idle session that comes back in time is still the same session: its 12 hours go on.
+            known = _Session(known.first_s if known else now, now)
+            self._sessions[grant.session] = known
+        if now - known.first_s > SESSION_MAX_S:
+            raise TokenExpired
+        known.last_s = now
+        self._sessions.move_to_end(grant.session)
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
