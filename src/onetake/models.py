@@ -1,0 +1,6 @@
+"""Every table of the product: importing this module fills `Base.metadata` for migrations and tests."""
+
+from onetake.infra.audit import AuditEntry
+from onetake.infra.db import Base
+
+__all__ = ["AuditEntry", "Base"]
