@@ -1,5 +1,7 @@
 """Playback tokens (DESIGN §3, G1-G3): signed once by whoever authorises, verified locally by whoever serves.
 
+Also the signature of callback bodies between the media server and the control plane (`sign_body`).
+
 A token is `base64url(payload || HMAC-SHA256(key, payload))` without padding. The payload is binary and has exactly one
 spelling, so that equal grants give equal URLs and caches work:
 
@@ -25,6 +27,7 @@ _HEAD = struct.Struct(">BBBIIB")
 _MAC_BYTES = 32
 _HOUR_S = 3600
 _TEXT = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_SIGNATURE = re.compile(r"t=(?P<t>[0-9]{1,12}),v1=(?P<mac>[0-9a-f]{64})")
 
 
 class Method(IntEnum):
@@ -184,3 +187,20 @@ def _unpack_text(payload: bytes, at: int) -> tuple[str, int]:
     if end > len(payload):
         raise TokenInvalid
     return payload[at + 1 : end].decode("ascii"), end
+
+
+def sign_body(key: bytes, body: bytes, unix_s: int) -> str:
+    """Value of the `X-OneTake-Signature` header of a callback: `t=<unix>,v1=<hex HMAC-SHA256 of "<t>." || body>`."""
+    return f"t={unix_s},v1={_body_mac(key, body, unix_s)}"
+
+
+def body_is_signed(key: bytes, body: bytes, header: str, now_s: float, tolerance_s: float = 300) -> bool:
+    """Whether `header` is the signature of `body` by a holder of `key`, made within `tolerance_s` of now."""
+    match = _SIGNATURE.fullmatch(header)
+    if match is None or abs(now_s - int(match["t"])) > tolerance_s:
+        return False
+    return hmac.compare_digest(_body_mac(key, body, int(match["t"])), match["mac"])
+
+
+def _body_mac(key: bytes, body: bytes, unix_s: int) -> str:
+    return hmac.digest(key, b"%d." % unix_s + body, "sha256").hex()
