@@ -183,13 +183,15 @@ class Hooks:
         self._incoming: list[tuple[str, dict[str, Any]]] = []
         self._delivered: list[int] = []
         self._disk_work = asyncio.Event()
+        self._closing = False
+        self._writer: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Hooks":
         timeout = aiohttp.ClientTimeout(total=DELIVERY_TIMEOUT_S)
         self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
         left_behind = await self._in_thread(self._spool.open)
-        self._start(self._disk_loop())
+        self._writer = asyncio.create_task(self._disk_loop())
         self._expect(len(left_behind))
         for item in left_behind:
             self._enqueue(item)
@@ -199,8 +201,11 @@ class Hooks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            await self._flush()
+        # The writer is asked, not cancelled: a cancelled thread call would lose what it was given to write.
+        self._closing = True
+        self._disk_work.set()
+        if self._writer is not None:
+            await self._writer
         self._disk.shutdown()
         self._spool.close()
         if self._session is not None:
@@ -242,11 +247,12 @@ class Hooks:
 
     async def _disk_loop(self) -> None:
         """Write new events and acknowledgements in batches, then hand the events to their lanes."""
-        while True:
+        while not self._closing:
             await self._disk_work.wait()
             self._disk_work.clear()
             for item in await self._flush():
-                self._enqueue(item)
+                if not self._closing:
+                    self._enqueue(item)
 
     async def _flush(self) -> list[Spooled]:
         new, self._incoming = self._incoming, []
