@@ -78,13 +78,19 @@ class Settings(BaseSettings):
     registration_open: bool = Field(True, description="Whether visitors may create an account by themselves.")
     access_token_ttl_s: int = Field(900, ge=60, le=86_400, description="Life of an access token.")
     refresh_token_ttl_s: int = Field(
-        30 * 86_400, ge=600, le=366 * 86_400, description="A session unused for this long ends."
+        7 * 86_400, ge=600, le=366 * 86_400, description="A session unused for this long ends."
     )
     session_max_age_s: int = Field(
-        90 * 86_400, ge=600, le=366 * 86_400, description="A session ends after this long even when it is used."
+        30 * 86_400, ge=600, le=366 * 86_400, description="A session ends after this long even when it is used."
+    )
+    admin_session_max_age_s: int = Field(
+        12 * 3600, ge=600, le=366 * 86_400, description="The same for sessions of administrators."
     )
     login_max_failures: int = Field(
-        10, ge=1, le=1000, description="Failed log-ins of one account or address before it is locked for a while."
+        10,
+        ge=1,
+        le=1000,
+        description="Failed log-ins to one account from one address before it is locked out for a while.",
     )
     login_lockout_s: int = Field(900, ge=1, le=86_400, description="How long such a lock lasts.")
 
@@ -93,10 +99,15 @@ class Settings(BaseSettings):
         (), description="Addresses or networks of proxies whose X-Forwarded-* headers are believed; comma-separated."
     )
     allowed_hosts: Names = Field(
-        (), description="Host names that the server answers to, comma-separated; any when empty."
+        (),
+        description="Host names that the server answers to, comma-separated, `*` for any. When empty: any, or only "
+        "addresses, localhost and the public address while bound to loopback.",
     )
     cors_origins: Names = Field(
         (), description="Other origins whose pages may call the API, comma-separated; none when empty."
+    )
+    frame_ancestors: Names = Field(
+        (), description="Origins whose pages may embed ours in a frame, comma-separated; none when empty."
     )
     body_limit_bytes: int = Field(1 << 20, ge=1024, le=1 << 30, description="Largest accepted JSON request body.")
     metrics_token: SecretStr | None = Field(
@@ -148,7 +159,9 @@ class Settings(BaseSettings):
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
 
-    @field_validator("trusted_proxies", "allowed_hosts", "cors_origins", "worker_queues", mode="before")
+    @field_validator(
+        "trusted_proxies", "allowed_hosts", "cors_origins", "frame_ancestors", "worker_queues", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
