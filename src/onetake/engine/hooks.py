@@ -247,12 +247,15 @@ class Hooks:
 
     async def _disk_loop(self) -> None:
         """Write new events and acknowledgements in batches, then hand the events to their lanes."""
-        while not self._closing:
+        while True:
             await self._disk_work.wait()
             self._disk_work.clear()
+            last_round = self._closing
             for item in await self._flush():
                 if not self._closing:
                     self._enqueue(item)
+            if last_round:
+                return
 
     async def _flush(self) -> list[Spooled]:
         new, self._incoming = self._incoming, []
