@@ -29,15 +29,18 @@ class Limits:
 class RecordingOptions:
     """How recordings are written.
 
-    `fsync_interval_s`: most that a power loss costs. `floor_bytes`/`floor_ratio`: below either, no recording starts and
-    a running one stops; it resumes above `resume_ratio` of the disk or twice the floor. `queue_bytes`: how much may
-    wait for a slow disk, over all recordings, before a recording is stopped as `disk_slow`.
+    `fsync_interval_s`: most that a power loss costs. `floor_bytes`/`floor_ratio`: with less free space no recording
+    starts or resumes (the ratio asks for at most `floor_cap_bytes`). `stop_bytes`: with less, running ones are closed.
+    `queue_bytes`: how much of one recording may wait for a slow disk before it is stopped as `disk_slow`.
     """
 
     fsync_interval_s: float = 2.0
     floor_bytes: int = 256 << 20
     floor_ratio: float = 0.05
-    queue_bytes: int = 256 << 20
+    floor_cap_bytes: int = 10 << 30
+    stop_bytes: int = 64 << 20
+    queue_bytes: int = 64 << 20
+    resume_check_s: float = 5.0
     preroll_max_s: float = 60.0
 
 
@@ -54,7 +57,8 @@ class LiveOptions:
 class MediaOptions:
     """Everything `run_media` needs.
 
-    `control_secret` guards `/control/*` and `/api/v1/*` and signs callbacks; `token_key` verifies playback tokens.
+    `control_secret` guards `/control/*` and `/api/v1/*` and signs callbacks; `token_secret` is what playback
+    tokens are signed with (empty: none are needed).
     `api_url` is where callbacks go (None: none are sent). `standalone` opens publishing, playing and control to
     loopback clients and records every stream. A port of 0 takes a free one.
     """
@@ -65,7 +69,7 @@ class MediaOptions:
     http_port: int = 8080
     files_port: int = 8081
     control_secret: str = ""
-    token_key: bytes = b""
+    token_secret: bytes = b""
     api_url: str | None = None
     files_url: str | None = None
     standalone: bool = False

@@ -1,0 +1,111 @@
+"""What the HTTP handlers of the live process share: problem answers, CORS, token paths, access to control."""
+
+import hmac
+import ipaddress
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from onetake.kit.errors import AppError
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MAX_BODY_BYTES = 4 << 20
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Length, Content-Range, Date, Location",
+    "Timing-Allow-Origin": "*",
+}
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Range, Cache-Control, Content-Type",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def problem(status: int, code: str, detail: str) -> web.Response:
+    """An RFC 9457 answer."""
+    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail}
+    return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn errors into problem answers; an unknown one is logged and shown without its text (X4)."""
+    try:
+        return await handler(request)
+    except AppError as error:
+        return problem(error.status, error.code, error.detail("en"))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return problem(error.status, error.reason.lower().replace(" ", "_"), error.text or error.reason)
+    except (ConnectionError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("unhandled error in %s %s", request.method, request.match_info.handler.__name__)
+        return problem(500, "internal_error", "Something went wrong on our side.")
+
+
+async def allow_any_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """CORS for media: no cookie is ever read there, the URL is the only credential."""
+    if not request.path.startswith(("/control", "/api/")):
+        response.headers.update(CORS)
+        if request.method == "OPTIONS":
+            response.headers.update(PREFLIGHT)
+
+
+def is_loopback(request: web.Request) -> bool:
+    """True for a client on this machine that did not come through a proxy."""
+    peer = (request.transport.get_extra_info("peername") if request.transport else None) or ("",)
+    forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
+    try:
+        return ipaddress.ip_address(peer[0]).is_loopback and not forwarded
+    except ValueError:
+        return False
+
+
+def client_ip(request: web.Request) -> str:
+    """The address of the connection (R15: never one from a header)."""
+    peer = (request.transport.get_extra_info("peername") if request.transport else None) or ("",)
+    return str(peer[0])
+
+
+class ControlGuard:
+    """Who may use the control endpoints: the holder of the secret; stand-alone also our own page on loopback."""
+
+    def __init__(self, secret: str, standalone: bool) -> None:
+        self._secret = secret.encode()
+        self._standalone = standalone
+
+    def check(self, request: web.Request) -> None:
+        """Raises 401 or 403 unless the request may control the server."""
+        if self._standalone and is_loopback(request):
+            self._refuse_other_sites(request)
+            return
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        if not self._secret or not hmac.compare_digest(given, self._secret):
+            raise web.HTTPUnauthorized(text="The control secret is missing or wrong.")
+
+    @staticmethod
+    def _refuse_other_sites(request: web.Request) -> None:
+        """A page of another site must not drive the stand-alone server through the visitor's browser (W1)."""
+        host = request.host.rsplit(":", 1)[0].strip("[]")
+        foreign_host = host not in ("localhost", "127.0.0.1", "::1")
+        origin = request.headers.get("Origin")
+        foreign_origin = origin is not None and origin != f"{request.scheme}://{request.host}"
+        cross = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        if foreign_host or foreign_origin or cross:
+            raise web.HTTPForbidden(text="Only this server's own page may do this.")
+
+
+async def read_json(request: web.Request) -> Any:
+    """The JSON body of a control call; 400 when there is none."""
+    try:
+        return json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise web.HTTPBadRequest(text="The body is not JSON.") from None
