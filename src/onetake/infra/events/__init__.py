@@ -1,0 +1,1 @@
+"""Domain events through an outbox."""
