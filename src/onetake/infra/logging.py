@@ -6,17 +6,22 @@ loggers look alike. Values are redacted and control characters escaped before th
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 from onetake.infra.context import current_actor
 from onetake.kit.redact import MASK, redact
 
+COLOR_ENV = "_ONETAKE_COLOR"
 LogFormat = Literal["text", "json"]
 _SECRET_NAMES = ("password", "passwd", "secret", "token", "authorization", "cookie", "stream_key", "api_key")
 _MAX_VALUE_CHARS = 8192
@@ -36,15 +41,24 @@ _ESCAPES |= {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x2028: "\\u2028", 0x2029: "
 _KEEP_LINES = "exception"
 
 
-def configure_logging(role: str, fmt: LogFormat = "text", level: str = "info", *, colors: bool | None = None) -> None:
-    """Route all logging of this process, named `role`, to standard error; call it once, first thing.
+def use_colors() -> bool:
+    """Whether log lines end on a terminal: directly, or through the supervisor's pipe. `NO_COLOR` is obeyed."""
+    return (sys.stderr.isatty() or os.environ.get(COLOR_ENV) == "1") and "NO_COLOR" not in os.environ
 
-    Text lines are coloured on a terminal, or where `colors` says so (the supervisor's pipe to a terminal).
-    """
-    terminal = sys.stderr.isatty() if colors is None else colors
+
+def configure_logging(
+    role: str,
+    fmt: LogFormat = "text",
+    level: str = "info",
+    *,
+    colors: bool | None = None,
+    stream: "SupportsWrite[str] | None" = None,
+) -> None:
+    """Route all logging of this process, named `role`, to standard error or `stream`; call it once, first thing."""
+    terminal = use_colors() if colors is None else colors
     as_json = fmt == "json"
     shared = _shared_processors(role)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],

@@ -1,12 +1,12 @@
 """Listening ports: take them early, and say in one sentence who has them."""
 
 import errno
+import os
 import socket
 from contextlib import closing
 
-import psutil
-
 BACKLOG = 512
+LISTEN_FD_ENV = "_ONETAKE_LISTEN_FD"
 
 
 class PortBusy(Exception):
@@ -42,8 +42,20 @@ def check_free(bind: str, port: int, variable: str) -> None:
         pass
 
 
+def inherited_socket() -> socket.socket | None:
+    """The listening socket that the supervisor handed down, None when there is none."""
+    value = os.environ.pop(LISTEN_FD_ENV, "")
+    if not value.isdigit():
+        return None
+    sock = socket.socket(fileno=int(value))
+    sock.set_inheritable(False)
+    return sock
+
+
 def holder_of(port: int) -> str | None:
     """The program that listens on TCP `port`, like `nginx (process id 812)`; None when the system does not tell."""
+    import psutil
+
     try:
         connections = psutil.net_connections(kind="tcp")
     except (psutil.Error, OSError):
@@ -55,6 +67,8 @@ def holder_of(port: int) -> str | None:
 
 
 def _program(pid: int | None) -> str | None:
+    import psutil
+
     if pid is None:
         return None
     try:

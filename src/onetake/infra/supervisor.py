@@ -193,7 +193,7 @@ class Supervisor:
         while data := await stream.read(_READ_BYTES):
             *lines, pending = (pending + data).split(b"\n")
             if len(pending) > _MAX_LINE_BYTES:
-                lines, pending = [*lines, pending[:_MAX_LINE_BYTES]], b""
+                lines, pending = [*lines, pending[:_MAX_LINE_BYTES]], pending[_MAX_LINE_BYTES:]
             for line in lines:
                 self._echo(role, line.decode(errors="replace").rstrip("\r"))
         if pending:

@@ -102,14 +102,14 @@ def _inherited_fd() -> int | None:
     return fd
 
 
-def die_with_supervisor() -> None:
-    """Ask the system to kill this process when its supervisor is gone; does nothing when started by hand.
+def die_with_supervisor() -> bool:
+    """Ask the system to kill this process when its supervisor is gone; False when it was started by hand.
 
     Linux does it in the kernel (prctl PR_SET_PDEATHSIG), elsewhere a thread watches the parent's pid.
     """
     value = os.environ.pop(SUPERVISOR_PID_ENV, "")
     if not value.isdigit():
-        return
+        return False
     supervisor_pid = int(value)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -117,6 +117,7 @@ def die_with_supervisor() -> None:
         threading.Thread(target=_watch_parent, args=(supervisor_pid,), daemon=True, name="parent-watch").start()
     if os.getppid() != supervisor_pid:  # it died before prctl was in force
         os._exit(1)
+    return True
 
 
 def _watch_parent(supervisor_pid: int) -> None:
