@@ -1,0 +1,57 @@
+"""NAL units in their two wrappings: length-prefixed (ISO 14496-15, "AVCC") and start codes (Annex B)."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from onetake.media.bits import CodecError
+
+_START_CODE = re.compile(rb"\0\0\x01")
+
+
+def iter_length_prefixed(payload: bytes, length_size: int = 4) -> Iterator[tuple[int, int]]:
+    """Offset and end of each NAL unit in a payload with big-endian lengths of `length_size` bytes.
+
+    Empty NAL units are left out. Raises CodecError when the lengths do not fill the payload exactly.
+    """
+    position, size = 0, len(payload)
+    while position < size:
+        start = position + length_size
+        end = start + int.from_bytes(payload[position:start], "big")
+        if end > size or start > size:
+            raise CodecError("a NAL unit is longer than its picture")
+        if end > start:
+            yield start, end
+        position = end
+
+
+def split_length_prefixed(payload: bytes, length_size: int = 4) -> list[bytes]:
+    """The NAL units of a payload with lengths of `length_size` bytes. Raises CodecError."""
+    return [payload[start:end] for start, end in iter_length_prefixed(payload, length_size)]
+
+
+def looks_like_annexb(payload: bytes) -> bool:
+    """Whether a payload starts with an Annex B start code (a 4-byte length of 1 looks the same)."""
+    return payload.startswith((b"\0\0\0\x01", b"\0\0\x01"))
+
+
+def split_annexb(payload: bytes) -> list[bytes]:
+    """The NAL units of an Annex B byte stream (H.264 § B.1), without trailing zero bytes."""
+    starts = [match.end() for match in _START_CODE.finditer(payload)]
+    ends = [start - 3 for start in starts[1:]] + [len(payload)]
+    nals = (payload[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=True))
+    return [nal for nal in nals if nal]
+
+
+def split(payload: bytes, length_size: int = 4) -> list[bytes]:
+    """The NAL units of a payload in either wrapping: lengths first, start codes when the lengths make no sense."""
+    try:
+        return split_length_prefixed(payload, length_size)
+    except CodecError:
+        if looks_like_annexb(payload):
+            return split_annexb(payload)
+        raise
+
+
+def join(nals: Sequence[bytes]) -> bytes:
+    """NAL units with 4-byte lengths."""
+    return b"".join(part for nal in nals for part in (len(nal).to_bytes(4, "big"), nal))
