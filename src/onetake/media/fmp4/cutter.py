@@ -1,0 +1,227 @@
+"""Where parts and segments end: the leading track decides every cut. One cutter lives as long as the tracks do."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from onetake.media.fmp4.fragment import Fragment, Sample, write_part
+from onetake.media.fmp4.lanes import Lane, WallAnchor
+from onetake.media.fmp4.parts import PART_TARGET_S, TARGET_DURATION_S, Part, Run
+from onetake.media.units import Kind, Track, Unit
+
+FULL_PART_SHARE = 0.85
+"""A part this full may end before the next sample is known (RFC 8216bis §4.4.4.9 asks for at least 85 %)."""
+INDEX_BITS = 8
+"""Width of the part's place in its segment inside the `mfhd` sequence number."""
+MAX_INDEX = (1 << INDEX_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class CutRules:
+    """When to cut, in seconds. The defaults are the product's; other values are for tests and offline packaging."""
+
+    part_target_s: float = PART_TARGET_S
+    min_segment_s: float = 1.0
+    audio_segment_s: float = 2.0
+    max_segment_s: float = TARGET_DURATION_S
+    stall_s: float = 3.0
+
+
+RunFactory = Callable[[int, bool], Run]
+"""Starts the next run at a media sequence number, with or without low latency."""
+
+
+def leading_track(tracks: Sequence[Track]) -> Track:
+    """The track that decides the cuts: video where there is any."""
+    return next((track for track in tracks if track.kind is Kind.VIDEO), tracks[0])
+
+
+def sequence_number(run: Run, msn: int, index_in_segment: int) -> int:
+    """`mfhd` sequence number: segment of the run (from 1) in the upper 24 bits, part in the lower 8.
+
+    It rises, as ISO 14496-12 §8.8.5 wants, and lets a scan find the segments again without the index.
+    """
+    return (msn - run.first_msn + 1) << INDEX_BITS | min(index_in_segment, MAX_INDEX)
+
+
+class Cutter:
+    """Turns the units of the tracks of one run into parts.
+
+    The leading track is behind by one unit, so a sample is placed when its true duration is known. When other tracks
+    run more than `stall_s` ahead of it, it has stalled: its last sample ends there and time goes on without it.
+    """
+
+    def __init__(self, new_run: RunFactory, lanes: Sequence[Lane], msn: int, rules: CutRules) -> None:
+        self.run = new_run(msn, True)
+        self.msn = msn
+        self._new_run = new_run
+        self._lanes = {lane.track.id: lane for lane in lanes}
+        self._lead = self._lanes[self.run.leading_id]
+        self._others = [lane for lane in lanes if lane is not self._lead]
+        self._wall = WallAnchor(self.run.timescale)
+        self._set_limits(rules)
+        self._samples: list[Sample] = []
+        self._part_start: int | None = None
+        self._segment_start = 0
+        self._index = 0
+        self._front: int | None = None
+        self._gap = self._after_gap = self._stalled = self._needs_keyframe = False
+
+    def _set_limits(self, rules: CutRules) -> None:
+        scale = self.run.timescale
+        min_segment_s = rules.min_segment_s if self._lead.track.kind is Kind.VIDEO else rules.audio_segment_s
+        self._target = int(rules.part_target_s * scale)
+        self._full = int(rules.part_target_s * FULL_PART_SHARE * scale)
+        self._min_segment = int(min_segment_s * scale)
+        self._max_segment = int(rules.max_segment_s * scale)
+        self._stall = int(rules.stall_s * scale)
+
+    def mark_gap(self) -> None:
+        """Media is missing before the next leading unit: a segment ends there and the wall clock starts anew."""
+        self._gap = True
+
+    def push(self, unit: Unit) -> list[Part]:
+        """Take in a unit of one of the tracks; the parts that it finishes."""
+        lane = self._lanes[unit.track_id]
+        if lane is self._lead:
+            return self._push_leading(unit)
+        sample = lane.push(unit)
+        if sample is not None:
+            lane.ready.append(sample)
+        return self._watch_stall(unit.dts * self.run.timescale // lane.track.timescale)
+
+    def finish(self) -> list[Part]:
+        """The end of the session: everything goes out, the last samples with their usual durations."""
+        return self._finish(self._lead.release(), last=True)
+
+    def leave(self, end_dts: int, *, keep_lead: bool) -> list[Part]:
+        """End the run because the next one starts at `end_dts`; later samples of other tracks stay in their lanes.
+
+        `keep_lead`: the leading track goes on in the next run without leading, and keeps what it holds.
+        """
+        return self._finish(None if keep_lead else self._lead.release(end_dts, cap_ticks=self._target))
+
+    def _finish(self, sample: Sample | None, *, last: bool = False) -> list[Part]:
+        parts = self._add(sample) if sample is not None else []
+        end = self._samples[-1].dts + self._samples[-1].duration if self._samples else self._front
+        return parts if end is None else parts + self._close(end, ends_segment=True, last=last)
+
+    def _push_leading(self, unit: Unit) -> list[Part]:
+        parts: list[Part] = []
+        if self._stalled or self._needs_keyframe:
+            if not self._may_resume(unit):
+                return parts
+            parts += self._resume(unit.dts)
+        sample = self._lead.push(unit, cap_ticks=self._target if self._gap else None)
+        if sample is not None:
+            parts += self._add(sample)
+            parts += self._cut_before(unit, sample)
+        if self._gap:
+            self._wall.reset()
+            self._after_gap, self._gap = sample is not None, False
+        self._wall.observe(unit.dts, unit.wall_ms)
+        return parts
+
+    def _add(self, sample: Sample) -> list[Part]:
+        """Place a finished leading sample, closing the open part first where the sample would overshoot."""
+        parts: list[Part] = []
+        too_long = sample.duration > self._target and self.run.low_latency
+        if self._part_start is not None and sample.dts + sample.duration - self._part_start > self._target:
+            parts += self._close(sample.dts, ends_segment=too_long or self._is_full(sample.dts, sample.duration))
+        if too_long:
+            self._end_low_latency()
+        self._open_part(sample.dts)
+        self._samples.append(sample)
+        return parts
+
+    def _open_part(self, start: int) -> int:
+        """The start of the open part, which is opened at `start` if there is none."""
+        if self._part_start is None:
+            self._part_start = start
+            if self._index == 0:
+                self._segment_start = start
+        return self._part_start
+
+    def _end_low_latency(self) -> None:
+        """A sample longer than PART-TARGET: from its segment on a new run holds, whose parts are not listed."""
+        if self._index:
+            self._next_segment()
+        self.run = self._new_run(self.msn, False)
+
+    def _cut_before(self, unit: Unit, sample: Sample) -> list[Part]:
+        """The cut that `unit`, the one after `sample`, asks for."""
+        end = sample.dts + sample.duration
+        if unit.keyframe and (self._gap or end - self._segment_start >= self._min_segment):
+            return self._close(end, ends_segment=True)
+        part = end - (self._part_start if self._part_start is not None else end)
+        if self._gap or part >= self._target or (part >= self._full and part + sample.duration > self._target):
+            return self._close(end, ends_segment=self._is_full(end, sample.duration))
+        return []
+
+    def _is_full(self, end: int, sample_ticks: int) -> bool:
+        """Whether a segment that reaches `end` has no room for one more part."""
+        return end + max(self._target, sample_ticks) - self._segment_start > self._max_segment
+
+    def _watch_stall(self, now: int) -> list[Part]:
+        """Another track has come to `now`: go on without the leading one if that is too far ahead."""
+        front = self._lead.held.dts if self._lead.held else self._front
+        if front is None or (now - front <= self._stall and not self._stalled):
+            return []
+        if not self._stalled:
+            return self._stall_at(now)
+        if now - self._open_part(front) < self._target:
+            return []
+        return self._close(now, ends_segment=self._is_full(now, self._target))
+
+    def _stall_at(self, now: int) -> list[Part]:
+        """The leading track has stalled: its last sample lasts until `now`."""
+        self._stalled = True
+        sample = self._lead.release(now)
+        parts = self._add(sample) if sample is not None else []
+        return parts + self._close(now, ends_segment=self._is_full(now, self._target))
+
+    def _may_resume(self, unit: Unit) -> bool:
+        """After a stall: a unit that comes too late is lost, and then only a keyframe can go on."""
+        if self._front is not None and unit.dts < self._front:
+            self._needs_keyframe = True
+            return False
+        return unit.keyframe or not self._needs_keyframe
+
+    def _resume(self, dts: int) -> list[Part]:
+        """The leading track is back at `dts`: what the others had until then is one more part."""
+        self._stalled = self._needs_keyframe = False
+        if self._part_start is None or dts <= self._part_start:
+            self._part_start = None
+            return []
+        return self._close(dts, ends_segment=True)
+
+    def _close(self, end: int, *, ends_segment: bool, last: bool = False) -> list[Part]:
+        """The open part, ending at `end`; nothing when it is empty. `last`: other tracks give all they have."""
+        fragments = [Fragment(self._lead.track.id, self._samples)] if self._samples else []
+        for lane in self._others:
+            samples = lane.take_all() if last else lane.take_until(end, self.run.timescale)
+            if samples:
+                fragments.append(Fragment(lane.track.id, samples))
+        if not fragments:
+            self._part_start = None
+            return []
+        part = self._part(self._open_part(self._front or 0), end, fragments, ends_segment=ends_segment)
+        self._samples, self._part_start, self._front, self._after_gap = [], None, end, False
+        self._index += 1
+        if ends_segment:
+            self._next_segment()
+        return [part]
+
+    def _part(self, start: int, end: int, fragments: list[Fragment], *, ends_segment: bool) -> Part:
+        return Part(
+            run=self.run, msn=self.msn, index_in_segment=self._index,
+            starts_segment=self._index == 0, ends_segment=ends_segment,
+            independent=bool(self._samples) and self._samples[0].sync,
+            dts_ticks=start, duration_ticks=end - start,
+            wall_ms=self._wall.at(start), after_gap=self._after_gap,
+            data=write_part(sequence_number(self.run, self.msn, self._index), fragments),
+        )  # fmt: skip
+
+    def _next_segment(self) -> None:
+        self.msn += 1
+        self._index = 0
+        self._after_gap = self._wall.end_segment()

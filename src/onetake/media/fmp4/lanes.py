@@ -1,0 +1,95 @@
+"""Helpers of the packager: a lane per track, which gives samples their true durations, and a smoothed wall clock."""
+
+from collections import deque
+
+from onetake.media.fmp4.fragment import Sample
+from onetake.media.units import Kind, Track, Unit
+
+_DEFAULT_DURATION_S = 0.02
+REANCHOR_MS = 1000
+
+
+class Lane:
+    """One track of a run: holds back one unit, because its duration is only known from the next one."""
+
+    def __init__(self, track: Track) -> None:
+        self.track = track
+        self.held: Unit | None = None
+        self.ready: deque[Sample] = deque()
+        self._always_sync = track.kind is Kind.AUDIO
+        self._usual = max(1, int(track.timescale * _DEFAULT_DURATION_S))
+
+    def push(self, unit: Unit, *, cap_ticks: int | None = None) -> Sample | None:
+        """Take `unit` in; the sample that it completes, None for the first one.
+
+        `cap_ticks`: media is missing before `unit`, so a longer duration would be a guess; the usual one stands.
+        """
+        sample = self.release(unit.dts, cap_ticks=cap_ticks)
+        self.held = unit
+        return sample
+
+    def release(self, end_dts: int | None = None, *, cap_ticks: int | None = None) -> Sample | None:
+        """The held unit as a sample that lasts until `end_dts`, or as long as the one before it."""
+        held, self.held = self.held, None
+        if held is None:
+            return None
+        duration = self._usual if end_dts is None else max(0, end_dts - held.dts)
+        if cap_ticks is not None and duration > cap_ticks:
+            duration = min(self._usual, cap_ticks)
+        self._usual = duration or self._usual
+        return Sample(held.dts, duration, held.pts - held.dts, held.keyframe or self._always_sync, held.payload)
+
+    def take_until(self, at_ticks: int, timescale: int) -> list[Sample]:
+        """Ready samples that start before `at_ticks` of `timescale`; the rest stays for the next part."""
+        limit = at_ticks * self.track.timescale
+        taken = []
+        while self.ready and self.ready[0].dts * timescale < limit:
+            taken.append(self.ready.popleft())
+        return taken
+
+    def take_all(self) -> list[Sample]:
+        """Every ready sample, and the held one with the usual duration."""
+        last = self.release()
+        taken = [*self.ready, last] if last else list(self.ready)
+        self.ready.clear()
+        return taken
+
+
+class WallAnchor:
+    """Maps media time to wall clock without the jitter of arrival (for EXT-X-PROGRAM-DATE-TIME).
+
+    A unit can arrive late but never early, so the least late unit of a segment shows the true offset; only when even
+    that one is off by more than a second (lost media, a clock that was set) the anchor moves. A unit with `wall_ms` 0
+    has no clock.
+    """
+
+    def __init__(self, timescale: int) -> None:
+        self._timescale = timescale
+        self._offset_ms: float | None = None
+        self._least_ms: float | None = None
+
+    def observe(self, dts: int, wall_ms: int) -> None:
+        """A unit with this decode time arrived at this wall clock."""
+        if not wall_ms:
+            return
+        offset = wall_ms - dts * 1000 / self._timescale
+        if self._offset_ms is None:
+            self._offset_ms = offset
+        late = offset - self._offset_ms
+        self._least_ms = late if self._least_ms is None else min(self._least_ms, late)
+
+    def end_segment(self) -> bool:
+        """A segment ends: re-anchor if it showed that the clocks parted. True when media is missing before the next."""
+        least, self._least_ms = self._least_ms, None
+        if least is None or self._offset_ms is None or abs(least) <= REANCHOR_MS:
+            return False
+        self._offset_ms += least
+        return least > 0
+
+    def reset(self) -> None:
+        """Forget the anchor: the next unit sets it anew."""
+        self._offset_ms = self._least_ms = None
+
+    def at(self, dts: int) -> int:
+        """Wall clock in Unix milliseconds at decode time `dts`; 0 when nothing is known."""
+        return 0 if self._offset_ms is None else round(self._offset_ms + dts * 1000 / self._timescale)

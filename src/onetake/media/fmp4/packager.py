@@ -1,0 +1,208 @@
+"""The packager: units in, parts out. It decides when the init is known, when it must change, and names the runs."""
+
+from collections.abc import Callable
+from itertools import chain
+
+from onetake.kit.ids import random_hex
+from onetake.media.fmp4.cutter import CutRules, Cutter, leading_track
+from onetake.media.fmp4.init import init_segment
+from onetake.media.fmp4.lanes import Lane
+from onetake.media.fmp4.parts import Part, Run
+from onetake.media.units import Kind, Track, Unit
+
+WAIT_FOR_SECOND_TRACK_S = 1.0
+AUDIO_LEAD_S = 0.5
+"""Audio this much older than the first keyframe is kept; what is older has no picture and is dropped."""
+MAX_WAITING_UNITS = 2000
+SWITCH_AFTER_S = 6.0
+"""A new track waits this long for a keyframe of the leading one, then the run changes without."""
+
+
+def new_prefix() -> str:
+    """A random name for a run: 12 hex digits."""
+    return random_hex(48)
+
+
+class Packager:
+    """Turns the units of one live session (at most one video and one audio track) into parts.
+
+    Tracks are told by `set_track` before their first unit. Units come in the order of arrival, with rising decode
+    times per track, never negative, on one continuous time line. One object is used by one thread or loop at a time.
+
+    `first_msn`: where the media sequence goes on after a restart. `dropped_units` counts what could not be placed:
+    before the first keyframe, or of a new track before the run could change.
+    """
+
+    def __init__(
+        self, *, first_msn: int = 0, rules: CutRules | None = None, prefix: Callable[[], str] = new_prefix
+    ) -> None:
+        self.dropped_units = 0
+        self._rules = rules or CutRules()
+        self._first_msn = first_msn
+        self._prefix = prefix
+        self._known: dict[Kind, Track] = {}
+        self._seen: set[Kind] = set()
+        self._waiting: list[Unit] | None = []
+        self._gaps: set[int] = set()
+        self._lanes: dict[int, Lane] = {}
+        self._cutter: Cutter | None = None
+        self._wanted: tuple[Track, ...] = ()
+        self._switch_since: int | None = None
+
+    @property
+    def run(self) -> Run | None:
+        """The present run; None until the tracks are known."""
+        return self._cutter.run if self._cutter else None
+
+    @property
+    def next_msn(self) -> int:
+        """The media sequence number of the segment being filled: persist it to go on after a restart (plus one)."""
+        return self._cutter.msn if self._cutter else self._first_msn
+
+    def set_track(self, track: Track) -> None:
+        """Announce a track, or a new configuration of one; it holds for the units that follow."""
+        self._known[track.kind] = track
+        if self._waiting is None:
+            self._want(tuple(self._known[kind] for kind in Kind if kind in self._known))
+
+    def mark_gap(self) -> None:
+        """Media is missing before the next unit (a reconnect, a jump): the wall clock is taken anew there."""
+        if self._waiting:
+            self._gaps.add(len(self._waiting))
+        elif self._cutter:
+            self._cutter.mark_gap()
+
+    def begin_session(self) -> None:
+        """The publisher came back: a gap, and its tracks are learnt anew. The run goes on when they are the same."""
+        self.mark_gap()
+        self._known, self._seen, self._waiting = {}, set(), self._waiting or []
+
+    def push(self, unit: Unit) -> list[Part]:
+        """Take in one unit; the parts that are finished by it, mostly none."""
+        if self._waiting is None:
+            return self._place(unit)
+        self._waiting.append(unit)
+        self._seen |= {track.kind for track in self._known.values() if track.id == unit.track_id}
+        return self._freeze() if self._is_decided() else []
+
+    def flush(self) -> list[Part]:
+        """The end: everything that is held, with the last durations guessed from the ones before."""
+        parts = self._freeze() if self._waiting else []
+        if self._cutter:
+            parts += self._cutter.finish()
+            self._first_msn = self._cutter.msn
+            self._cutter = None
+        return parts
+
+    def _is_decided(self) -> bool:
+        """Whether the wait for a second track is over: both are there, or a second has gone by."""
+        assert self._waiting
+        if len(self._seen) == len(Kind) or len(self._waiting) >= MAX_WAITING_UNITS:
+            return True
+        first, last = self._waiting[0], self._waiting[-1]
+        scale = next((track.timescale for track in self._known.values() if track.id == last.track_id), 0)
+        if first.wall_ms and last.wall_ms - first.wall_ms >= WAIT_FOR_SECOND_TRACK_S * 1000:
+            return True
+        same_track = first.track_id == last.track_id
+        return bool(scale) and same_track and last.dts - first.dts >= WAIT_FOR_SECOND_TRACK_S * scale
+
+    def _freeze(self) -> list[Part]:
+        """The tracks are known: make the run, or go on with the present one, and place what has waited."""
+        units, self._waiting = self._waiting or [], None
+        self._want(tuple(self._known[kind] for kind in Kind if kind in self._seen))
+        gaps, self._gaps = self._gaps, set()
+        return list(chain.from_iterable(self._replay(unit, index in gaps) for index, unit in enumerate(units)))
+
+    def _replay(self, unit: Unit, after_gap: bool) -> list[Part]:
+        if after_gap and self._cutter:
+            self._cutter.mark_gap()
+        return self._place(unit)
+
+    def _want(self, tracks: tuple[Track, ...]) -> None:
+        self._wanted = tracks
+        self._switch_since = None
+
+    def _place(self, unit: Unit) -> list[Part]:
+        if not self._wanted:
+            self.dropped_units += 1
+            return []
+        if self._cutter is None:
+            return self._start(unit)
+        if self._cutter.run.tracks == self._wanted:
+            return self._push(unit)
+        return self._switch(unit)
+
+    def _push(self, unit: Unit) -> list[Part]:
+        assert self._cutter
+        if unit.track_id not in self._lanes:
+            self.dropped_units += 1
+            return []
+        return self._cutter.push(unit)
+
+    def _start(self, unit: Unit) -> list[Part]:
+        """Before the first keyframe of the leading track: audio waits in its lane, anything else is of no use."""
+        lead = leading_track(self._wanted)
+        if unit.track_id == lead.id and (unit.keyframe or lead.kind is Kind.AUDIO):
+            self._drop_old_audio(unit.dts / lead.timescale - AUDIO_LEAD_S)
+            self._new_cutter(self._first_msn)
+            return self._push(unit)
+        for track in self._wanted:
+            if track.id == unit.track_id and track is not lead:
+                lane = self._lanes.setdefault(track.id, Lane(track))
+                sample = lane.push(unit)
+                if sample is not None:
+                    lane.ready.append(sample)
+                self._drop_old_audio(unit.dts / track.timescale - WAIT_FOR_SECOND_TRACK_S - AUDIO_LEAD_S)
+                return []
+        self.dropped_units += 1
+        return []
+
+    def _drop_old_audio(self, before_s: float) -> None:
+        for lane in self._lanes.values():
+            while lane.ready and lane.ready[0].dts < before_s * lane.track.timescale:
+                lane.ready.popleft()
+                self.dropped_units += 1
+
+    def _switch(self, unit: Unit) -> list[Part]:
+        """The tracks have changed: the new run starts at a keyframe of the new leading track.
+
+        Until then units of unchanged tracks still go into the old run; the others have no place and are dropped.
+        """
+        assert self._cutter
+        lead = leading_track(self._wanted)
+        unchanged = {track.id for track in self._cutter.run.tracks if track in self._wanted}
+        if unit.track_id == lead.id and (unit.keyframe or lead.kind is Kind.AUDIO or self._is_overdue(unit, unchanged)):
+            old = self._cutter.run
+            keep_lead = old.leading_id != lead.id and old.leading_id in unchanged
+            parts = self._cutter.leave(unit.dts * old.timescale // lead.timescale, keep_lead=keep_lead)
+            self._new_cutter(self._cutter.msn)
+            return parts + self._push(unit)
+        if unit.track_id in unchanged:
+            return self._push(unit)
+        self.dropped_units += 1
+        return []
+
+    def _is_overdue(self, unit: Unit, unchanged: set[int]) -> bool:
+        """A leading track that did not change may go on without a keyframe once the others have waited long enough."""
+        if unit.track_id not in unchanged:
+            return False
+        if self._switch_since is None:
+            self._switch_since = unit.dts
+        lead = leading_track(self._wanted)
+        return unit.dts - self._switch_since >= SWITCH_AFTER_S * lead.timescale
+
+    def _new_cutter(self, msn: int) -> None:
+        """Start a run with the wanted tracks; lanes of unchanged tracks keep what they hold."""
+        tracks, before = self._wanted, self._cutter.run if self._cutter else None
+        old = {lane.track: lane for lane in self._lanes.values()}
+        self._lanes = {track.id: old.get(track) or Lane(track) for track in tracks}
+        init = init_segment(tracks)
+        lead = leading_track(tracks)
+
+        def new_run(first_msn: int, low_latency: bool) -> Run:
+            return Run(
+                prefix=self._prefix(), init=init, tracks=tracks, leading_id=lead.id, timescale=lead.timescale,
+                first_msn=first_msn, discontinuity=low_latency and before is not None, low_latency=low_latency,
+            )  # fmt: skip
+
+        self._cutter = Cutter(new_run, list(self._lanes.values()), msn, self._rules)

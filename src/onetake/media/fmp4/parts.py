@@ -1,0 +1,104 @@
+"""What the packager hands on: runs, parts and segments. Made once, shared by ring, recorder and every viewer."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from onetake.media.units import Track
+
+PART_TARGET_S = 0.4
+"""PART-TARGET of every low-latency playlist; never changed while a stream runs."""
+TARGET_DURATION_S = 6
+"""EXT-X-TARGETDURATION of every live playlist; never changed while a stream runs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A stretch of parts under one init segment.
+
+    `prefix` is random, so that no name of one run is ever reused by another. `first_msn` is its first segment.
+    `timescale` is that of the leading track `leading_id`, which decides where parts and segments end.
+    `discontinuity`: the init differs from that of the run before. `low_latency` false: parts may be longer than
+    PART-TARGET and must not be listed.
+    """
+
+    prefix: str
+    init: bytes = field(repr=False)
+    tracks: tuple[Track, ...]
+    leading_id: int
+    timescale: int
+    first_msn: int
+    discontinuity: bool = False
+    low_latency: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One `moof` + `mdat`.
+
+    `dts_ticks` and `duration_ticks` count in `run.timescale`. `independent`: it starts with a keyframe. `wall_ms` is
+    the wall clock (Unix) of its first sample, smoothed; `after_gap`: media is missing before it, the wall clock jumps.
+    """
+
+    run: Run
+    msn: int
+    index_in_segment: int
+    starts_segment: bool
+    ends_segment: bool
+    independent: bool
+    dts_ticks: int
+    duration_ticks: int
+    wall_ms: int
+    after_gap: bool
+    data: bytes = field(repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of `data`."""
+        return len(self.data)
+
+    @property
+    def duration_s(self) -> float:
+        """Duration in seconds."""
+        return self.duration_ticks / self.run.timescale
+
+    @property
+    def end_ticks(self) -> int:
+        """Decode time at which the next part starts."""
+        return self.dts_ticks + self.duration_ticks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A complete segment: the parts between two cuts, in order."""
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, parts: list[Part]) -> Self:
+        """The segment made of `parts`; at least one."""
+        return cls(tuple(parts))
+
+    @property
+    def run(self) -> Run:
+        """The run it belongs to."""
+        return self.parts[0].run
+
+    @property
+    def msn(self) -> int:
+        """Its media sequence number."""
+        return self.parts[0].msn
+
+    @property
+    def duration_s(self) -> float:
+        """Duration in seconds."""
+        return sum(part.duration_ticks for part in self.parts) / self.run.timescale
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all parts together."""
+        return sum(part.size_bytes for part in self.parts)
+
+    @property
+    def data(self) -> bytes:
+        """The exact concatenation of the parts."""
+        return b"".join(part.data for part in self.parts)
