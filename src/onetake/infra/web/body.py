@@ -3,17 +3,26 @@
 import asyncio
 import time
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onetake.infra.web.headers import header
-from onetake.kit.errors import PayloadTooLarge, RequestTimeout
+from onetake.kit.errors import AppError, PayloadTooLarge, RequestTimeout
 
 BODY_TIMEOUT_S = 30.0
 """A megabyte arrives within this on any line that could play a video."""
 
 
+class BodyRefused(HTTPException):
+    """Carries an AppError through FastAPI's body reading, which turns every other exception into a 400."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(error.status)
+        self.error = error
+
+
 class BodyLimit:
-    """Middleware: raises `PayloadTooLarge` or `RequestTimeout` into the application while it reads."""
+    """Middleware: refuses a body that is announced, or turns out, to be too long, or that comes too slowly."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> None:
         self._app = app
@@ -43,7 +52,7 @@ class BodyLimit:
             read_bytes += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if read_bytes > self._limit_bytes:
-                raise PayloadTooLarge(limit_bytes=self._limit_bytes)
+                raise BodyRefused(PayloadTooLarge(limit_bytes=self._limit_bytes))
             return message
 
         return read
@@ -53,4 +62,4 @@ async def _within(receive: Receive, timeout_s: float) -> Message:
     try:
         return await asyncio.wait_for(receive(), timeout_s)
     except TimeoutError:
-        raise RequestTimeout(headers={"Connection": "close"}) from None
+        raise BodyRefused(RequestTimeout(headers={"Connection": "close"})) from None

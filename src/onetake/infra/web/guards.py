@@ -42,9 +42,9 @@ class CrossSite(Forbidden):
 class HostRule:
     """Which names this installation answers to.
 
-    A listed name always; literal addresses, `localhost`, this machine's name and the public URL's host always. Any other
-    name only when the list is empty and the server is bound beyond loopback: a loopback server is never reached by a
-    foreign name except by DNS rebinding.
+    Listed names, literal addresses, `localhost`, this machine's name and the public URL's host always. Any other name
+    only when the list is empty and the server is bound beyond loopback: a loopback server is never reached by a foreign
+    name except by DNS rebinding.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onetake.infra.context import current_actor
 from onetake.infra.logging import get_logger
+from onetake.infra.web.body import BodyRefused
 from onetake.infra.web.headers import header
 from onetake.infra.web.validation import explain
 from onetake.kit import errors
@@ -113,6 +114,8 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 def from_http(error: HTTPException) -> AppError:
     """The AppError that stands for a framework's error: the status and headers stay, the wording is ours."""
+    if isinstance(error, BodyRefused):
+        return error.error
     known = _BY_STATUS.get(error.status_code)
     found = known() if known else AppError()
     found.headers = dict(error.headers or {})

@@ -1,0 +1,121 @@
+"""The API process: settings in, ASGI application out. Wiring only."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
+
+import onetake
+from onetake.accounts.access_tokens import AccessTokens
+from onetake.accounts.auth import Permission, require
+from onetake.accounts.endpoints import router as accounts_router
+from onetake.accounts.sockets import AccountsGate
+from onetake.infra.db import Database
+from onetake.infra.pubsub import create_pubsub
+from onetake.infra.ratelimit import RateLimiter
+from onetake.infra.settings import Settings
+from onetake.infra.web import site
+from onetake.infra.web.guards import OriginRule
+from onetake.infra.web.middleware import install_middleware
+from onetake.infra.web.openapi import openapi_builder
+from onetake.infra.web.problems import install_problem_handlers
+from onetake.infra.web.spa import WebUi
+from onetake.infra.web.websocket import SocketHub
+
+ABOUT = """
+OneTake's control plane: everything that the web page does, programs can do too.
+
+**Signing in.** `POST /api/auth/login` gives an access token for `Authorization: Bearer …` and sets an httpOnly refresh
+cookie; `POST /api/auth/refresh` (with the header `X-CSRF: 1`) continues. Programs use an API token (`ot_…`) in the same
+header: make one under *Profile → API tokens* or with `POST /api/auth/tokens`.
+
+**Forms.** JSON in and out, `snake_case`; times are RFC 3339 in UTC; durations and sizes name their unit. Lists are
+`{items, page, per_page, total, pages}`. Unknown fields in a body are refused.
+
+**Errors** are RFC 9457 `application/problem+json` with a stable `code`, a sentence in the language of `Accept-Language`
+(or of the user), the offending `field`, and a `request_id` that the server's logs know.
+
+**Live updates.** Get a ticket from `POST /api/auth/ws-ticket`, open a WebSocket at `/api/ws` with the sub-protocols
+`onetake` and `ticket.<ticket>`, send `{"type":"subscribe","topic":"jobs"}`, receive
+`{"topic":"jobs","event":"updated","data":{…}}`. Limits: 8 KiB a frame, 20 messages in 10 s, 5 sockets a user. Close
+code 4401 means that the session has ended.
+"""
+TAGS = {
+    "auth": "Signing in, one's own account, sessions and API tokens.",
+    "users": "Accounts, for administrators.",
+    "site": "What everybody may ask.",
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It touches neither database nor disk before its lifespan starts.
+
+    Raises SettingsError for web settings that only this process can judge.
+    """
+    app = FastAPI(
+        title="OneTake API",
+        version=onetake.__version__,
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.openapi = openapi_builder(app, ABOUT, TAGS)  # type: ignore[method-assign]
+    install_problem_handlers(app)
+    install_middleware(app, settings)
+    for router in (site.router, _documents(app), accounts_router):
+        app.include_router(router)
+    app.add_api_websocket_route("/api/ws", _live_updates)
+    app.mount("/", WebUi(Path(onetake.__file__).parent / "webui"))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    state = app.state
+    state.access_tokens = AccessTokens.from_settings(settings)
+    state.db = Database(
+        settings.database_dsn,
+        pool_size=settings.database_pool_size,
+        busy_timeout_s=settings.database_busy_timeout_s,
+    )
+    state.limiter = RateLimiter(settings.redis_dsn)
+    state.pubsub = create_pubsub(settings.redis_dsn)
+    state.hub = SocketHub(state.pubsub, AccountsGate(state.db, settings), state.limiter, OriginRule(settings))
+    await state.pubsub.start()
+    watch = asyncio.create_task(state.hub.watch())
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await state.pubsub.stop()
+        await state.limiter.close()
+        await state.db.dispose()
+
+
+async def _live_updates(socket: WebSocket) -> None:
+    hub: SocketHub = socket.app.state.hub
+    await hub.serve(socket)
+
+
+def _documents(app: FastAPI) -> APIRouter:
+    """The OpenAPI document, for administrators only: it is a map of the house (C6, X4)."""
+    router = APIRouter(tags=["site"])
+
+    @router.get(
+        "/api/openapi.json",
+        operation_id="getOpenApi",
+        summary="This document",
+        dependencies=[Depends(require(Permission.API_DOCS_READ))],
+    )
+    async def get_openapi() -> dict[str, object]:
+        """The OpenAPI 3.1 document of this very version."""
+        return app.openapi()
+
+    return router
