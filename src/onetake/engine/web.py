@@ -1,7 +1,5 @@
 """What the HTTP handlers of the live process share: problem answers, CORS, token paths, access to control."""
 
-import hmac
-import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -59,48 +57,18 @@ async def allow_any_origin(request: web.Request, response: web.StreamResponse) -
             response.headers.update(PREFLIGHT)
 
 
-def is_loopback(request: web.Request) -> bool:
-    """True for a client on this machine that did not come through a proxy."""
-    peer = (request.transport.get_extra_info("peername") if request.transport else None) or ("",)
-    forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
-    try:
-        return ipaddress.ip_address(peer[0]).is_loopback and not forwarded
-    except ValueError:
-        return False
-
-
 def client_ip(request: web.Request) -> str:
     """The address of the connection (R15: never one from a header)."""
     peer = (request.transport.get_extra_info("peername") if request.transport else None) or ("",)
     return str(peer[0])
 
 
-class ControlGuard:
-    """Who may use the control endpoints: the holder of the secret; stand-alone also our own page on loopback."""
-
-    def __init__(self, secret: str, standalone: bool) -> None:
-        self._secret = secret.encode()
-        self._standalone = standalone
-
-    def check(self, request: web.Request) -> None:
-        """Raises 401 or 403 unless the request may control the server."""
-        if self._standalone and is_loopback(request):
-            self._refuse_other_sites(request)
-            return
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if not self._secret or not hmac.compare_digest(given, self._secret):
-            raise web.HTTPUnauthorized(text="The control secret is missing or wrong.")
-
-    @staticmethod
-    def _refuse_other_sites(request: web.Request) -> None:
-        """A page of another site must not drive the stand-alone server through the visitor's browser (W1)."""
-        host = request.host.rsplit(":", 1)[0].strip("[]")
-        foreign_host = host not in ("localhost", "127.0.0.1", "::1")
-        origin = request.headers.get("Origin")
-        foreign_origin = origin is not None and origin != f"{request.scheme}://{request.host}"
-        cross = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-        if foreign_host or foreign_origin or cross:
-            raise web.HTTPForbidden(text="Only this server's own page may do this.")
+def refuse_other_sites(request: web.Request) -> None:
+    """A page of another site must not drive an open loopback server through the visitor's browser (W1)."""
+    origin = request.headers.get("Origin")
+    foreign_origin = origin is not None and origin != f"{request.scheme}://{request.host}"
+    if foreign_origin or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise web.HTTPForbidden(text="Only this server's own page may do this.")
 
 
 async def read_json(request: web.Request) -> Any:

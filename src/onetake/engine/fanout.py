@@ -1,0 +1,223 @@
+"""FLV fan-out: each unit becomes one message, collected for at most 100 ms, and the same bytes go to every viewer.
+
+A viewer is an open transport. A slow one is never waited for: it misses everything up to the next keyframe (counted),
+and is cut off when it stays behind. Loop only.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from onetake.engine.options import Limits, LiveOptions
+from onetake.media.flv import FlvMuxer, FlvTag
+from onetake.media.flv.tags import encode_tag
+from onetake.media.units import Kind, Unit
+
+Encoder = Callable[[Iterable[FlvTag]], bytes]
+
+
+def encode_flv(messages: Iterable[FlvTag]) -> bytes:
+    """Messages as FLV tags."""
+    return b"".join([encode_tag(message.kind, message.timestamp_ms, message.body) for message in messages])
+
+
+def chunked(data: bytes) -> bytes:
+    """One HTTP/1.1 chunk (RFC 9112 §7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def encode_flv_chunked(messages: Iterable[FlvTag]) -> bytes:
+    """Messages as FLV tags in one HTTP/1.1 chunk."""
+    return chunked(encode_flv(messages))
+
+
+class Batch:
+    """Up to 100 ms of messages and their encodings, each made when the first viewer needs it."""
+
+    __slots__ = ("_encoded", "keyframe", "messages", "size_bytes")
+
+    def __init__(self, messages: list[FlvTag], keyframe: bool) -> None:
+        self.messages = messages
+        self.keyframe = keyframe
+        self.size_bytes = sum([len(message.body) for message in messages])
+        self._encoded: dict[Encoder, bytes] = {}
+
+    def encoded(self, encoder: Encoder) -> bytes:
+        """The shared bytes of this batch for all viewers with this encoding."""
+        data = self._encoded.get(encoder)
+        if data is None:
+            data = self._encoded[encoder] = encoder(self.messages)
+        return data
+
+
+@dataclass(eq=False, slots=True)
+class Viewer:
+    """One open FLV or RTMP player.
+
+    `greet` turns the file header into what this viewer needs before the first message. `closed` is called once, when
+    the fan-out gives the viewer up or the stream ends. `skipped` counts messages missed for being slow.
+    """
+
+    transport: asyncio.Transport
+    encoder: Encoder
+    greet: Callable[[bytes], bytes]
+    closed: Callable[[], None]
+    sent_bytes: int = 0
+    skipped: int = 0
+    waiting: bool = True
+    slow_since_s: float | None = None
+
+
+class Fanout:
+    """The viewers of one stream and the batches on their way to them.
+
+    Viewers may join before the tracks are known: they are greeted by the first `start`. `skipped` counts messages that
+    slow viewers missed, over all viewers.
+    """
+
+    def __init__(self, live: LiveOptions, limits: Limits, now_s: Callable[[], float]) -> None:
+        self.skipped = 0
+        self._live = live
+        self._limits = limits
+        self._now_s = now_s
+        self._muxer: FlvMuxer | None = None
+        self._ids: dict[int, Kind] = {}
+        self._has_video = False
+        self._last_ms = 0
+        self._groups: dict[Encoder, set[Viewer]] = {}
+        self._headers: list[FlvTag] = []
+        self._gop: list[Batch] = []
+        self._gop_bytes = 0
+        self._pending: list[FlvTag] = []
+        self._pending_keyframe = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return sum([len(group) for group in self._groups.values()])
+
+    @property
+    def started(self) -> bool:
+        """True once the tracks are known."""
+        return self._muxer is not None
+
+    def start(self, muxer: FlvMuxer) -> None:
+        """The tracks are known, or have changed: greet those who wait, give the others the new sequence headers."""
+        old = self._muxer
+        if old is not None and set(old.tracks) == set(muxer.tracks):
+            return
+        self.flush()
+        self._muxer = muxer
+        self._ids = {track.id: track.kind for track in muxer.tracks}
+        self._has_video = Kind.VIDEO in self._ids.values()
+        self._headers = [muxer.metadata(), *muxer.sequence_messages(self._last_ms)]
+        self._gop, self._gop_bytes = [], 0
+        if old is not None:
+            self._send(Batch(self._headers, keyframe=True))
+            return
+        for group in self._groups.values():
+            for viewer in group:
+                self._greet(viewer, muxer)
+
+    def put(self, unit: Unit) -> None:
+        """One unit, after `start`. A keyframe starts a new batch so that new and slow viewers can enter there."""
+        kind = self._ids.get(unit.track_id)
+        if self._muxer is None or kind is None:
+            return
+        message = self._muxer.message(unit)
+        if unit.keyframe and kind is Kind.VIDEO:
+            self.flush()
+            self._pending_keyframe = True
+        self._pending.append(message)
+        self._last_ms = message.timestamp_ms
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._live.batch_ms / 1000, self.flush)
+
+    def flush(self) -> None:
+        """Send what has been collected."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._pending:
+            return
+        batch = Batch(self._pending, self._pending_keyframe or not self._has_video)
+        self._pending, self._pending_keyframe = [], False
+        self._remember(batch)
+        self._send(batch)
+
+    def join(self, viewer: Viewer) -> None:
+        """Serve `viewer` from now on: sequence headers, the GOP so far, then live."""
+        self._groups.setdefault(viewer.encoder, set()).add(viewer)
+        if self._muxer is not None:
+            self._greet(viewer, self._muxer)
+
+    def leave(self, viewer: Viewer) -> None:
+        """Stop serving `viewer`; harmless when it is gone already."""
+        group = self._groups.get(viewer.encoder)
+        if group is not None:
+            group.discard(viewer)
+            if not group:
+                del self._groups[viewer.encoder]
+
+    def close(self) -> None:
+        """The stream is over: flush, then tell every viewer."""
+        self.flush()
+        everyone = [viewer for group in self._groups.values() for viewer in group]
+        self._groups.clear()
+        self._gop = []
+        for viewer in everyone:
+            viewer.closed()
+
+    def _greet(self, viewer: Viewer, muxer: FlvMuxer) -> None:
+        self._write(viewer, viewer.greet(muxer.header()) + viewer.encoder(self._headers))
+        for batch in self._gop:
+            self._write(viewer, batch.encoded(viewer.encoder))
+        viewer.waiting = self._has_video and not self._gop
+
+    def _remember(self, batch: Batch) -> None:
+        """Keep the open GOP; one past the limit is not kept at all (new viewers then wait for a keyframe)."""
+        if batch.keyframe:
+            self._gop, self._gop_bytes = [batch] if self._has_video else [], batch.size_bytes
+        elif self._gop:
+            self._gop_bytes += batch.size_bytes
+            self._gop.append(batch)
+            if self._gop_bytes > self._live.gop_cache_bytes:
+                self._gop = []
+
+    def _send(self, batch: Batch) -> None:
+        most = self._limits.viewer_buffer_bytes
+        for encoder, group in list(self._groups.items()):
+            data = batch.encoded(encoder)
+            size = len(data)
+            for viewer in tuple(group):
+                transport = viewer.transport
+                if viewer.waiting or transport.get_write_buffer_size() > most:
+                    self._offer_late(viewer, batch, data)
+                elif not transport.is_closing():
+                    transport.write(data)
+                    viewer.sent_bytes += size
+
+    def _offer_late(self, viewer: Viewer, batch: Batch, data: bytes) -> None:
+        """A viewer that is behind or waits for a keyframe: it enters at one, or misses this batch."""
+        behind = viewer.transport.get_write_buffer_size() > self._limits.viewer_buffer_bytes
+        if batch.keyframe and not behind:
+            viewer.waiting = False
+            viewer.slow_since_s = None
+            self._write(viewer, data)
+            return
+        if behind and viewer.slow_since_s is None:
+            viewer.slow_since_s = self._now_s()
+        if viewer.slow_since_s is not None:
+            self._skip(viewer, len(batch.messages), viewer.slow_since_s)
+
+    def _skip(self, viewer: Viewer, messages: int, slow_since_s: float) -> None:
+        viewer.waiting = True
+        viewer.skipped += messages
+        self.skipped += messages
+        if self._now_s() - slow_since_s > self._limits.viewer_slow_s:
+            self.leave(viewer)
+            viewer.closed()
+
+    def _write(self, viewer: Viewer, data: bytes) -> None:
+        if not viewer.transport.is_closing():
+            viewer.transport.write(data)
+            viewer.sent_bytes += len(data)

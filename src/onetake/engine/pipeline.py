@@ -1,0 +1,163 @@
+"""One life of a live stream: units in; FLV messages to viewers and parts to ring and recorder out (DESIGN §2).
+
+A life outlasts its publishers: `begin` is called for each one that returns, and time goes on. Loop only.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from onetake.engine.fanout import Fanout
+from onetake.engine.options import Limits, LiveOptions
+from onetake.engine.ring import Ring
+from onetake.kit.ids import uuid7
+from onetake.media.flv import FlvMuxer, Unsupported
+from onetake.media.flv.demuxer import Output
+from onetake.media.fmp4 import Packager, Part
+from onetake.media.timestamps import Gap as SourceGap
+from onetake.media.timestamps import Normalizer
+from onetake.media.units import Kind, Track, Unit
+
+log = logging.getLogger(__name__)
+
+WAIT_FOR_SECOND_TRACK_S = 1.0
+MAX_WAITING_UNITS = 500
+MAX_GAPS = 10_000
+
+
+@dataclass(slots=True)
+class Gap:
+    """Time without media inside the session."""
+
+    wall_ms: int
+    duration_ms: int
+    reason: str
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Units that came before it was clear which tracks there are."""
+
+    since_s: float
+    units: list[Unit] = field(default_factory=list)
+
+
+class Life:
+    """Everything that is made of the media of one session.
+
+    `on_part` gets each part (after the ring has it). `session_id` names the session in events and recordings.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        live: LiveOptions,
+        limits: Limits,
+        *,
+        first_msn: int,
+        on_part: Callable[[Part], None],
+        window_s: Callable[[], float],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.session_id = str(uuid7())
+        self.started_ms = time.time_ns() // 1_000_000
+        self.fanout = Fanout(live, limits, now_s)
+        self.ring = Ring(live.ring_s, window_s)
+        self.gaps: list[Gap] = []
+        self.unsupported: list[str] = []
+        self._on_part = on_part
+        self._now_s = now_s
+        self._packager = Packager(first_msn=first_msn)
+        self._normalizer = Normalizer()
+        self._tracks: dict[Kind, Track] = {}
+        self._waiting: _Waiting | None = _Waiting(now_s())
+        self._gap_reason = ""
+
+    @property
+    def tracks(self) -> list[Track]:
+        """The tracks that have been announced, video first."""
+        return [self._tracks[kind] for kind in Kind if kind in self._tracks]
+
+    @property
+    def next_msn(self) -> int:
+        """Where the media sequence stands."""
+        return self._packager.next_msn
+
+    def begin(self, reason: str) -> None:
+        """Another publisher goes on with the session; `reason` says why the one before ended."""
+        self._gap_reason = reason
+        self._normalizer.gap()
+        self._packager.begin_session()
+
+    def push(self, outputs: list[Output]) -> None:
+        """What the demuxer found in one tag."""
+        for output in outputs:
+            if isinstance(output, Unit):
+                self._unit(output)
+            elif isinstance(output, Track):
+                self._track(output)
+            elif isinstance(output, Unsupported):
+                self.unsupported.append(output.codec[:64])
+                log.warning("stream %s: %s %s cannot be taken", self.name, output.kind, output.codec)
+
+    def end(self) -> None:
+        """The session is over: flush what is held, send the viewers home."""
+        if self._waiting is not None:
+            self._decide()
+        self._deliver(self._packager.flush())
+        self.ring.close()
+        self.fanout.close()
+
+    def _track(self, track: Track) -> None:
+        self._tracks[track.kind] = track
+        self._normalizer.push(track)
+        self._packager.set_track(track)
+        if self.fanout.started:
+            self.fanout.start(FlvMuxer(self.tracks))
+
+    def _unit(self, unit: Unit) -> None:
+        for item in self._normalizer.push(unit):
+            if isinstance(item, Unit):
+                self._emit(item)
+            elif isinstance(item, SourceGap):
+                self._gap(item, unit.wall_ms)
+
+    def _emit(self, unit: Unit) -> None:
+        self._deliver(self._packager.push(unit))
+        if self._waiting is None:
+            self.fanout.put(unit)
+        else:
+            self._wait(unit)
+
+    def _gap(self, gap: SourceGap, wall_ms: int) -> None:
+        """Media is missing before the next unit: note it and let the wall clock be taken anew."""
+        self._packager.mark_gap()
+        reason, self._gap_reason = self._gap_reason or gap.reason.value, ""
+        if len(self.gaps) < MAX_GAPS:
+            self.gaps.append(Gap(wall_ms - gap.duration_ms, gap.duration_ms, reason))
+
+    def _wait(self, unit: Unit) -> None:
+        """FLV starts when both kinds have shown up, or one did not within a second."""
+        waiting = self._waiting
+        assert waiting
+        waiting.units.append(unit)
+        complete = len({one.track_id for one in waiting.units}) == len(Kind)
+        late = self._now_s() - waiting.since_s >= WAIT_FOR_SECOND_TRACK_S
+        if complete or late or len(waiting.units) >= MAX_WAITING_UNITS:
+            self._decide()
+
+    def _decide(self) -> None:
+        units = self._waiting.units if self._waiting else []
+        self._waiting = None
+        if units:
+            present = {unit.track_id for unit in units}
+            self.fanout.start(FlvMuxer([track for track in self.tracks if track.id in present]))
+            for unit in units:
+                self.fanout.put(unit)
+
+    def _deliver(self, parts: list[Part]) -> None:
+        for part in parts:
+            self.ring.add(part)
+            self._on_part(part)

@@ -1,0 +1,219 @@
+"""One life of a stream: what goes in as FLV comes out as FLV and as parts, also over a reconnect."""
+
+import asyncio
+import itertools
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.engine.peers import FFMPEG9, QUIET
+
+from onetake.engine.fanout import Viewer, encode_flv
+from onetake.engine.options import Limits, LiveOptions
+from onetake.engine.pipeline import Life
+from onetake.media.flv import FlvDemuxer, FlvReader, FlvTag
+from onetake.media.fmp4 import Part
+from onetake.media.units import Track, Unit
+
+ClipMaker = Callable[[str, float], Path]
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written; `backlog` plays the write buffer of a slow peer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = bytearray()
+        self.backlog = 0
+        self.closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.data += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.backlog
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+def flv_tags(clip: Path) -> list[FlvTag]:
+    """The tags of a clip, remuxed to FLV by ffmpeg."""
+    command = [FFMPEG9, *QUIET, "-i", str(clip), "-c", "copy", "-f", "flv", "-"]
+    data = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout
+    return FlvReader().feed(data)
+
+
+class Bench:
+    """A life with an injected clock."""
+
+    def __init__(self, **live: float) -> None:
+        self.now_s = 0.0
+        self.parts: list[Part] = []
+        self.limits = Limits(viewer_buffer_bytes=1000, viewer_slow_s=5)
+        self.life = Life(
+            "cam",
+            LiveOptions(batch_ms=int(live.get("batch_ms", 100))),
+            self.limits,
+            first_msn=7,
+            on_part=self.parts.append,
+            window_s=lambda: 0.0,
+            now_s=lambda: self.now_s,
+        )
+        self.ended: list[Viewer] = []
+        self.start_s = 0.0
+        self._demuxer = self._new_demuxer()
+
+    def _new_demuxer(self) -> FlvDemuxer:
+        return FlvDemuxer(now_ms=lambda: 1_700_000_000_000 + int(self.now_s * 1000))
+
+    def feed(self, tags: list[FlvTag]) -> None:
+        """Push tags of one publisher, in real time by the injected clock."""
+        for tag in tags:
+            self.now_s = max(self.now_s, self.start_s + tag.timestamp_ms / 1000)
+            self.life.push(self._demuxer.push(tag))
+
+    def reconnect(self, reason: str, after_s: float) -> None:
+        """Another publisher comes after a pause."""
+        self.now_s += after_s
+        self.start_s = self.now_s
+        self._demuxer = self._new_demuxer()
+        self.life.begin(reason)
+
+    def viewer(self) -> tuple[Viewer, Wire]:
+        """A viewer that joins now."""
+        wire = Wire()
+        viewer = Viewer(wire, encode_flv, bytes, closed=lambda: self.ended.append(viewer))
+        self.life.fanout.join(viewer)
+        return viewer, wire
+
+
+def units_of(flv: bytes | bytearray) -> list[Unit]:
+    """The units in FLV bytes."""
+    demuxer = FlvDemuxer()
+    return [item for tag in FlvReader().feed(bytes(flv)) for item in demuxer.push(tag) if isinstance(item, Unit)]
+
+
+@pytest.fixture
+def tags(clip: ClipMaker) -> list[FlvTag]:
+    return flv_tags(clip("h264_aac", 4))
+
+
+class TestOut:
+    async def test_a_viewer_from_the_start_gets_every_unit_unchanged(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        bench.feed(tags)
+        bench.life.fanout.flush()
+        demuxer = FlvDemuxer()
+        sent = [item for tag in tags for item in demuxer.push(tag) if isinstance(item, Unit)]
+        first = next(index for index, unit in enumerate(sent) if unit.track_id == 1)
+        got = units_of(wire.data)
+        assert first <= 2, "only priming audio may stand before the first picture"
+        assert [(unit.track_id, unit.payload) for unit in got] == [
+            (unit.track_id, unit.payload) for unit in sent[first:]
+        ]
+        assert wire.data.startswith(b"FLV\x01\x05")
+
+    async def test_parts_hold_the_same_bytes_that_the_ring_lists(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        bench.feed(tags)
+        bench.life.end()
+        assert bench.parts[0].msn == 7
+        assert sum(part.duration_s for part in bench.parts) == pytest.approx(4, abs=0.05)
+        assert [part for segment in bench.life.ring.segments for part in segment.parts] == bench.parts
+
+    async def test_a_late_viewer_starts_at_a_keyframe(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        bench.feed(tags[: len(tags) * 3 // 4])
+        bench.life.fanout.flush()
+        _, wire = bench.viewer()
+        bench.life.fanout.flush()
+        video = [unit for unit in units_of(wire.data) if unit.track_id == 1]
+        assert video[0].keyframe
+        assert len(video) < 60
+
+    async def test_the_end_sends_viewers_home(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        viewer, _ = bench.viewer()
+        bench.feed(tags)
+        bench.life.end()
+        assert bench.ended == [viewer]
+        assert bench.life.ring.closed
+
+
+class TestSlowViewer:
+    async def test_it_misses_units_up_to_a_keyframe_and_the_others_do_not(self, tags: list[FlvTag]) -> None:
+        bench = Bench(batch_ms=0)
+        slow, slow_wire = bench.viewer()
+        _, quick_wire = bench.viewer()
+        for index, tag in enumerate(tags):
+            slow_wire.backlog = 2000 if 100 < index < 150 else 0
+            bench.feed([tag])
+            bench.life.fanout.flush()
+        assert slow.skipped > 0
+        assert bench.life.fanout.skipped == slow.skipped
+        lost = len(units_of(quick_wire.data)) - len(units_of(slow_wire.data))
+        assert lost == slow.skipped
+        assert bench.ended == []
+
+    async def test_it_is_cut_off_when_it_stays_behind(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        viewer, wire = bench.viewer()
+        bench.feed(tags[:50])
+        wire.backlog = 2000
+        bench.life.fanout.flush()
+        bench.feed(tags[50:100])
+        bench.life.fanout.flush()
+        assert bench.ended == []
+        bench.now_s += 6
+        bench.feed(tags[100:])
+        bench.life.fanout.flush()
+        assert bench.ended == [viewer]
+        assert len(bench.life.fanout) == 0
+
+
+class TestReconnect:
+    async def test_time_goes_on_and_the_gap_is_listed(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        bench.feed(tags)
+        bench.reconnect("reconnected", after_s=10)
+        bench.feed(tags)
+        bench.life.end()
+        video = [unit for unit in units_of(wire.data) if unit.track_id == 1]
+        steps = [b.dts - a.dts for a, b in itertools.pairwise(video)]
+        assert len(video) == 240
+        assert min(steps) > 0
+        assert max(steps) < 0.1 * 90_000
+        assert [gap.reason for gap in bench.life.gaps] == ["reconnected"]
+        assert bench.life.gaps[0].duration_ms == pytest.approx(10_000, abs=100)
+        assert len({part.run.prefix for part in bench.parts}) == 1
+
+    async def test_another_codec_makes_a_new_run_and_new_sequence_headers(
+        self, tags: list[FlvTag], clip: ClipMaker
+    ) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        bench.feed(tags)
+        bench.reconnect("taken_over", after_s=0)
+        bench.feed(flv_tags(clip("hevc", 2)))
+        bench.life.end()
+        demuxer = FlvDemuxer()
+        found = [item for tag in FlvReader().feed(bytes(wire.data)) for item in demuxer.push(tag)]
+        codecs = [item.codec.value for item in found if isinstance(item, Track)]
+        assert codecs[:2] in (["h264", "aac"], ["aac", "h264"])
+        assert "hevc" in codecs
+        assert [part.run.discontinuity for part in bench.parts[-1:]] == [True]
+
+
+class TestOneTrack:
+    @pytest.mark.parametrize(("name", "flags"), [("video_only", 1), ("audio_only", 4)])
+    async def test_a_missing_track_is_waited_for_a_second_only(self, clip: ClipMaker, name: str, flags: int) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        bench.feed(flv_tags(clip(name, 3)))
+        bench.life.end()
+        assert wire.data[4] == flags
+        assert bench.parts
