@@ -62,10 +62,10 @@ function oneField(entry: unknown): FieldProblem[] {
   const { field, message, detail } = entry as Record<string, unknown>
   const name = text(field)
   const sentence = text(message) ?? text(detail)
-  return name !== null && sentence !== null ? [{ field: lastPart(name), message: sentence }] : []
+  return name !== null && sentence !== null ? [{ field: formField(name), message: sentence }] : []
 }
 
-/** `body.email` and `email` are the same field for a form. */
-function lastPart(name: string): string {
-  return name.split(/[./]/).at(-1) ?? name
+/** `body.email` and `scopes.0` stand at the form's fields `email` and `scopes`. */
+function formField(name: string): string {
+  return name.split('.').findLast((part) => !/^\d+$/.test(part)) ?? name
 }

@@ -138,7 +138,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/auth/sessions/{id}": {
+    "/api/auth/sessions/{session_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -149,7 +149,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Ds */
-        delete: operations["ds_api_auth_sessions__id__delete"];
+        delete: operations["ds_api_auth_sessions__session_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1643,12 +1643,12 @@ export interface operations {
             };
         };
     };
-    ds_api_auth_sessions__id__delete: {
+    ds_api_auth_sessions__session_id__delete: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                session_id: string;
             };
             cookie?: never;
         };

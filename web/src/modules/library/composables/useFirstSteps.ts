@@ -12,7 +12,7 @@ export interface Step {
 
 /** The steps that a new administrator has before them. */
 export function useFirstSteps() {
-  const [users, tests, system] = useQueries({
+  const results = useQueries({
     queries: [
       { queryKey: ['users', 'first'], queryFn: () => call(api.GET('/api/users', { params: { query: { per_page: 1 } } })) },
       {
@@ -22,10 +22,13 @@ export function useFirstSteps() {
       },
       { queryKey: ['system', 'status'], queryFn: () => call(api.GET('/api/system/status')) },
     ],
-  }).value
-  return computed<Step[]>(() => [
-    { key: 'system', to: '/admin/system', done: system.data ? system.data.warnings.length === 0 : null },
-    { key: 'selftest', to: '/admin/jobs', done: tests.data ? tests.data.total > 0 : null },
-    { key: 'people', to: '/admin/users', done: users.data ? users.data.total > 1 : null },
-  ])
+  })
+  return computed<Step[]>(() => {
+    const [users, tests, system] = results.value
+    return [
+      { key: 'system', to: '/admin/system', done: system.data ? system.data.warnings.length === 0 : null },
+      { key: 'selftest', to: '/admin/jobs', done: tests.data ? tests.data.total > 0 : null },
+      { key: 'people', to: '/admin/users', done: users.data ? users.data.total > 1 : null },
+    ]
+  })
 }
