@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import text
+from tests.api_fixtures import api, api_settings  # noqa: F401  fixtures of the HTTP tests
 
 import onetake.models  # noqa: F401  every table must be known before the databases are emptied
 from onetake.infra.db import Base, Database
