@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { compress } from './scripts/compress.mjs'
 import vue from '@vitejs/plugin-vue'
 import ElementPlus from 'unplugin-element-plus/vite'
 import { defineConfig } from 'vitest/config'
@@ -6,7 +7,7 @@ import { defineConfig } from 'vitest/config'
 const api = process.env['ONETAKE_API'] ?? 'http://127.0.0.1:8000'
 
 export default defineConfig({
-  plugins: [vue(), ElementPlus({})],
+  plugins: [vue(), ElementPlus({}), compress()],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   server: { proxy: { '/api': { target: api, ws: true } } },
   build: {

@@ -5,6 +5,7 @@
 import { backoffMs } from '@/lib/backoff'
 import { api, call } from './client'
 import { ApiError } from './errors'
+import { refreshToken } from './token'
 
 export type LiveState = 'idle' | 'connecting' | 'open' | 'waiting'
 
@@ -16,17 +17,20 @@ export interface LiveMessage {
 
 export interface Subscriber {
   onMessage: (message: LiveMessage) => void
-  /** Called after every (re)connection: what happened before it may have been missed. */
-  onOpen?: () => void
+  /** Called whenever the server begins to send the topic: what happened before may have been missed. */
+  onSubscribed?: () => void
 }
 
 export interface LiveOptions {
   ticket: () => Promise<string>
   open: (protocols: string[]) => WebSocket
+  /** The server closed because the session is over. */
+  onSessionEnded: () => void
 }
 
 const PING_MS = 25_000
 const LINGER_MS = 2000
+const SESSION_ENDED = 4401
 
 export class LiveConnection {
   private socket: WebSocket | null = null
@@ -59,7 +63,7 @@ export class LiveConnection {
       this.send({ type: 'subscribe', topic })
     }
     if (this.current === 'idle') void this.connect()
-    else if (this.current === 'open') subscriber.onOpen?.()
+    else if (others && this.current === 'open') subscriber.onSubscribed?.()
     return () => {
       this.unsubscribe(topic, subscriber)
     }
@@ -122,18 +126,17 @@ export class LiveConnection {
     socket.onmessage = (event: MessageEvent<unknown>) => {
       this.received(event.data)
     }
-    socket.onclose = () => {
-      if (this.socket === socket) this.retryLater()
+    socket.onclose = (event: CloseEvent) => {
+      if (this.socket !== socket) return
+      this.retryLater()
+      if (event.code === SESSION_ENDED) this.options.onSessionEnded()
     }
   }
 
   private opened(): void {
     this.attempt = 0
     this.become('open')
-    this.topics.forEach((subscribers, topic) => {
-      this.send({ type: 'subscribe', topic })
-      subscribers.forEach((subscriber) => subscriber.onOpen?.())
-    })
+    for (const topic of this.topics.keys()) this.send({ type: 'subscribe', topic })
     this.pinger = setInterval(() => {
       this.send({ type: 'ping' })
     }, PING_MS)
@@ -143,7 +146,8 @@ export class LiveConnection {
     const message = parseMessage(text)
     if (message === null) return
     this.topics.get(message.topic)?.forEach((subscriber) => {
-      subscriber.onMessage(message)
+      if (message.event === null) subscriber.onSubscribed?.()
+      else subscriber.onMessage({ ...message, event: message.event })
     })
   }
 
@@ -173,16 +177,20 @@ export class LiveConnection {
   }
 }
 
-/** A message of the server, or null for an answer to a ping or anything unknown. */
-export function parseMessage(text: unknown): LiveMessage | null {
-  if (typeof text !== 'string') return null
+/** An update, or with a null event the word that a subscription has begun; null for anything else. */
+export function parseMessage(text: unknown): { topic: string; event: string | null; data: unknown } | null {
+  const { type, topic, event, data } = parseObject(text)
+  if (typeof topic !== 'string') return null
+  if (typeof event === 'string') return { topic, event, data }
+  return type === 'subscribed' ? { topic, event: null, data: null } : null
+}
+
+function parseObject(text: unknown): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value !== 'object' || value === null) return null
-    const { topic, event, data } = value as Record<string, unknown>
-    return typeof topic === 'string' && typeof event === 'string' ? { topic, event, data } : null
+    const value: unknown = typeof text === 'string' ? JSON.parse(text) : null
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   } catch {
-    return null
+    return {}
   }
 }
 
@@ -193,4 +201,6 @@ function socketAddress(): string {
 export const live = new LiveConnection({
   ticket: async () => (await call(api.POST('/api/auth/ws-ticket'))).ticket,
   open: (protocols) => new WebSocket(socketAddress(), protocols),
+  // A failed refresh tells everybody that the session is over; a good one lets the connection come back.
+  onSessionEnded: () => void refreshToken().catch(() => undefined),
 })

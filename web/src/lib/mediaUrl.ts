@@ -1,22 +1,23 @@
 /**
  * Where media lives, seen from this page (design: Addresses).
  *
- * The API gives media addresses as a path (`/live/…`, `/vod/…`, `/t/<token>/…`) when `media_url` is `auto`, and the
- * page puts its own scheme and host in front:
+ * The API gives media addresses as a path (`/live/…`, `/vod/…`, `/t/<token>/…`) when the media address is `auto`, and
+ * the page puts its own scheme and host in front:
  * - behind an https proxy everything is one origin, so the path stands under the page's own origin;
  * - otherwise the page's host name with the port of the live or the file process.
- * An absolute `media_url` is used as it is.
+ * A configured absolute address is used as it is.
  */
 
 export interface MediaAddresses {
-  /** `auto` or an absolute http(s) address. */
-  media_url: string
-  /** Port of the live process. */
-  media_port: number
-  /** Port of the file process. */
-  files_port: number
-  /** Address under which people reach the platform, when the operator gave one. */
   public_url: string | null
+  media: {
+    /** Absolute http(s) address of all media; null for `auto`. */
+    url: string | null
+    /** Port of the live process. */
+    port: number
+    /** Port of the file process. */
+    files_port: number
+  }
 }
 
 /** Which process answers: `live` for streams, `files` for recordings, downloads and posters. */
@@ -26,10 +27,10 @@ type PageLocation = Pick<Location, 'protocol' | 'hostname' | 'origin'>
 
 /** Origin (scheme, host, port) of a media process, without a trailing slash. */
 export function mediaOrigin(addresses: MediaAddresses, process: MediaProcess, page: PageLocation = location): string {
-  if (addresses.media_url !== 'auto') return addresses.media_url.replace(/\/+$/, '')
+  const { url, port, files_port } = addresses.media
+  if (url !== null) return url.replace(/\/+$/, '')
   if (isOneOrigin(addresses, page)) return page.origin
-  const port = process === 'live' ? addresses.media_port : addresses.files_port
-  return `${page.protocol}//${page.hostname}:${String(port)}`
+  return `${page.protocol}//${page.hostname}:${String(process === 'live' ? port : files_port)}`
 }
 
 /** Absolute address of `path`, which the API may already give as absolute. Throws on any scheme but http(s). */
