@@ -131,7 +131,7 @@ def _refuse_unknown(revision: str | None) -> None:
 def _back_up(path: Path, revision: str) -> None:
     """A whole copy by SQLite's own backup, which the write lock of the migration does not block."""
     copy = path.with_name(f"{path.name}.before-{revision}")
-    source, target = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(copy)
+    source, target = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(copy)
     try:
         source.backup(target)
     finally:

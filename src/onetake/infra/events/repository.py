@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db.clock import db_now
+from onetake.infra.db.rows import matched_rows
 from onetake.infra.events.models import OutboxEvent
 
 _MAX_ERROR = 4000
@@ -59,7 +60,7 @@ async def claim(session: AsyncSession, event_id: int, token: str, lease_s: float
         .where(OutboxEvent.id == event_id, OutboxEvent.state == "pending", _unclaimed())
         .values(claim=token, claim_until=db_now() + lease_s, attempts=OutboxEvent.attempts + 1)
     )
-    return await _changed(session, statement)
+    return await matched_rows(session, statement) == 1
 
 
 async def mark_handled(session: AsyncSession, event_id: int, token: str, handled: list[str]) -> bool:
@@ -92,7 +93,7 @@ async def revive(session: AsyncSession, event_id: int) -> bool:
         .where(OutboxEvent.id == event_id, OutboxEvent.state == "dead")
         .values(state="pending", attempts=0, next_at=db_now(), done_at=None)
     )
-    return await _changed(session, statement)
+    return await matched_rows(session, statement) == 1
 
 
 async def dead_letters(session: AsyncSession, limit: int = 100) -> list[OutboxEvent]:
@@ -110,8 +111,7 @@ async def count_by_state(session: AsyncSession) -> dict[str, int]:
 async def purge_done(session: AsyncSession, older_than_s: float) -> int:
     """Delete handled events; dead letters stay. Returns how many went."""
     statement = delete(OutboxEvent).where(OutboxEvent.state == "done", OutboxEvent.done_at < db_now() - older_than_s)
-    result = await session.execute(statement)
-    return result.rowcount if isinstance(result, CursorResult) else 0
+    return await matched_rows(session, statement)
 
 
 def _unclaimed() -> Any:
@@ -122,9 +122,4 @@ async def _update_claimed(session: AsyncSession, event_id: int, token: str, valu
     statement = update(OutboxEvent).where(
         OutboxEvent.id == event_id, OutboxEvent.claim == token, OutboxEvent.state == "pending"
     )
-    return await _changed(session, statement.values(**values))
-
-
-async def _changed(session: AsyncSession, statement: Any) -> bool:
-    result = await session.execute(statement.execution_options(synchronize_session=False))
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    return await matched_rows(session, statement.values(**values)) == 1

@@ -1,0 +1,91 @@
+"""The worker process: background jobs, the relay of events, periodic tasks. Wiring only."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+import onetake.infra.jobs.builtin
+import onetake.models  # noqa: F401
+from onetake.infra.db import Database
+from onetake.infra.db.migrate import current_revision, head_revision
+from onetake.infra.events.relay import Relay
+from onetake.infra.jobs.execution import DATABASE_TROUBLE
+from onetake.infra.jobs.node import Node
+from onetake.infra.jobs.registry import REGISTRY
+from onetake.infra.jobs.runner import Runner
+from onetake.infra.jobs.wake import change_source
+from onetake.infra.settings import Settings
+from onetake.kit.lifeline import Lifeline
+
+_SCHEMA_POLL_S = 1.0
+_logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; running jobs then go back to the queue."""
+    asyncio.run(_main(settings))
+
+
+async def _main(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """The whole worker, until `stop` is set."""
+    REGISTRY.default_max_attempts = settings.job_max_attempts
+    node = Node.acquire(settings.data_dir)
+    database = Database(
+        settings.database_dsn, pool_size=settings.database_pool_size, busy_timeout_s=settings.database_busy_timeout_s
+    )
+    try:
+        async with Lifeline().beating() as lifeline:
+            if await _schema_is_there(settings, stop):
+                lifeline.ready()
+                await _serve(database, settings, node, stop)
+    finally:
+        await database.dispose()
+        node.release()
+
+
+async def _schema_is_there(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait for somebody to migrate the database; False when the worker is to stop before that."""
+    told = False
+    while not stop.is_set():
+        try:
+            if await current_revision(settings.database_dsn) == head_revision():
+                return True
+        except DATABASE_TROUBLE as error:
+            _logger.warning("waiting for the database: %s", error)
+        if not told:
+            _logger.info("waiting until the database has the schema %s", head_revision())
+            told = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _SCHEMA_POLL_S)
+    return False
+
+
+async def _serve(database: Database, settings: Settings, node: Node, stop: asyncio.Event) -> None:
+    relay = Relay(database)
+    beside = [asyncio.create_task(relay.run()), asyncio.create_task(_wake_relay(database, settings, relay))]
+    try:
+        await Runner(database, settings, node).run(stop)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _wake_relay(database: Database, settings: Settings, relay: Relay) -> None:
+    """Events of other processes arrive as changes of the database."""
+    changes = change_source(database, settings.job_poll_s)
+    try:
+        while True:
+            await changes.wait()
+            relay.wake()
+    finally:
+        changes.close()
