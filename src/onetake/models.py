@@ -5,6 +5,9 @@ from onetake.infra.audit import AuditEntry
 from onetake.infra.db import Base
 from onetake.infra.events.models import OutboxEvent
 from onetake.infra.jobs.models import Job, JobLog, JobSchedule, JobWorker
+from onetake.library.models import Video, VideoGram, WatchProgress
+from onetake.recordings.models import RecordTask, Schedule
+from onetake.sources.models import LiveSource
 
 __all__ = [
     "ApiToken",
@@ -14,9 +17,15 @@ __all__ = [
     "JobLog",
     "JobSchedule",
     "JobWorker",
+    "LiveSource",
     "OutboxEvent",
+    "RecordTask",
     "RefreshToken",
+    "Schedule",
     "User",
     "UserSession",
+    "Video",
+    "VideoGram",
+    "WatchProgress",
     "WsTicket",
 ]

@@ -1,0 +1,237 @@
+"""All SQL of the library. Lists stay fast at a million rows: each is a walk along one index per shelf."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, tuple_, union_all, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from onetake.kit.paging import PageRequest, SortKey
+from onetake.library.models import Shelf, Video, VideoGram, WatchProgress
+from onetake.library.search import END, LAST, Query, like_pattern, title_grams
+
+COUNT_LIMIT = 10_000
+"""Lists are counted, and paged through, this far; beyond it a total reads "10000+"."""
+RARE_GRAM = 20_000
+"""A gram with at most so many titles is looked up by itself; a commoner one is met soon enough on the sort index."""
+
+SORTABLE = {
+    "created_at": Video.created_at,
+    "duration": Video.duration,
+    "file_size": Video.file_size,
+    "view_count": Video.view_count,
+    "title": Video.title_folded,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFilter:
+    """What a list shows; None means any. Times are inclusive below and exclusive above."""
+
+    shelves: tuple[Shelf, ...]
+    query: Query = field(default_factory=lambda: Query((), (), ()))
+    source_id: int | None = None
+    source_type: str | None = None
+    is_live: bool | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    min_duration_s: int | None = None
+    max_duration_s: int | None = None
+
+
+async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: PageRequest) -> tuple[list[Video], int]:
+    """One page of videos and the total, counted up to COUNT_LIMIT + 1."""
+    gram = await _rarest(session, wanted.query)
+    total = await _count(session, wanted, gram)
+    if page.offset >= min(total, COUNT_LIMIT):
+        return [], total
+    driving = gram if gram is not None and gram.titles <= RARE_GRAM else None
+    ids: list[int] = list((await session.execute(_page_of_ids(wanted, sort, page, driving))).scalars())
+    return await by_ids(session, ids), total
+
+
+async def by_ids(session: AsyncSession, ids: Sequence[int]) -> list[Video]:
+    """The videos of `ids` in that order; missing ones are left out."""
+    if not ids:
+        return []
+    found = {video.id: video for video in await session.scalars(select(Video).where(Video.id.in_(ids)))}
+    return [found[video_id] for video_id in ids if video_id in found]
+
+
+async def get(session: AsyncSession, video_id: int) -> Video | None:
+    """One video, in the trash or not."""
+    return await session.get(Video, video_id)
+
+
+async def get_by_asset(session: AsyncSession, asset_id: str) -> Video | None:
+    """The video of a media folder."""
+    found: Video | None = await session.scalar(select(Video).where(Video.asset_id == asset_id))
+    return found
+
+
+async def get_by_task(session: AsyncSession, task_id: int) -> Video | None:
+    """The video of a recording task."""
+    found: Video | None = await session.scalar(select(Video).where(Video.task_id == task_id))
+    return found
+
+
+async def add(session: AsyncSession, video: Video) -> Video:
+    """Insert a video with its grams."""
+    session.add(video)
+    await session.flush()
+    await _insert_grams(session, video)
+    return video
+
+
+async def reindex(session: AsyncSession, video: Video) -> None:
+    """Bring the grams of a video in line with its title."""
+    await session.execute(delete(VideoGram).where(VideoGram.video_id == video.id))
+    await _insert_grams(session, video)
+
+
+async def remove(session: AsyncSession, video: Video) -> None:
+    """Drop the row; its grams and watch positions go with it."""
+    await session.delete(video)
+
+
+async def trashed_before(session: AsyncSession, moment: datetime, limit: int) -> list[Video]:
+    """Videos that have been in the trash since before `moment`, the longest first."""
+    rows = await session.scalars(
+        select(Video)
+        .where(Video.deleted_at < moment, Video.shelf == Shelf.TRASH)
+        .order_by(Video.deleted_at, Video.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def older_than(session: AsyncSession, source_id: int, moment: datetime, limit: int) -> list[Video]:
+    """Finished, unprotected videos of a source made before `moment`, the oldest first."""
+    rows = await session.scalars(
+        select(Video)
+        .where(
+            Video.source_id == source_id,
+            Video.shelf.in_((Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)),
+            Video.created_at < moment,
+            Video.is_protected.is_(False),
+            Video.is_live.is_(False),
+        )
+        .order_by(Video.created_at, Video.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def oldest_unprotected(session: AsyncSession, after: tuple[datetime, int] | None, limit: int) -> list[Video]:
+    """Finished, unprotected videos outside the trash, the oldest first, after the given (created_at, id)."""
+    statement = select(Video).where(
+        Video.shelf.in_((Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)),
+        Video.is_protected.is_(False),
+        Video.is_live.is_(False),
+    )
+    if after is not None:
+        statement = statement.where(tuple_(Video.created_at, Video.id) > tuple_(*after))
+    return list(await session.scalars(statement.order_by(Video.created_at, Video.id).limit(limit)))
+
+
+async def count_views(session: AsyncSession, views: dict[int, int]) -> None:
+    """Add views to videos, in the order of their ids so that two writers cannot deadlock."""
+    for video_id, count in sorted(views.items()):
+        await session.execute(update(Video).where(Video.id == video_id).values(view_count=Video.view_count + count))
+
+
+async def progress_of(session: AsyncSession, user_id: int, video_ids: Sequence[int]) -> dict[int, WatchProgress]:
+    """Where a viewer stopped, by video."""
+    rows = await session.scalars(
+        select(WatchProgress).where(WatchProgress.user_id == user_id, WatchProgress.video_id.in_(video_ids))
+    )
+    return {row.video_id: row for row in rows}
+
+
+# -- building the statements ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Gram:
+    """A condition on the grams table and how many titles fulfil it (counted up to RARE_GRAM + 1)."""
+
+    condition: ColumnElement[bool]
+    titles: int
+
+
+async def _rarest(session: AsyncSession, query: Query) -> _Gram | None:
+    """The gram of the query that the fewest titles have."""
+    conditions = [VideoGram.gram == gram for gram in query.grams]
+    conditions += (
+        [VideoGram.gram.between(char + END, char + LAST) for char in query.prefixes] if not conditions else []
+    )
+    rarest: _Gram | None = None
+    for condition in conditions:
+        some = select(VideoGram.video_id).where(condition).limit(RARE_GRAM + 1).subquery()
+        titles = await session.scalar(select(func.count()).select_from(some)) or 0
+        if rarest is None or titles < rarest.titles:
+            rarest = _Gram(condition, titles)
+        if not titles:
+            break
+    return rarest
+
+
+def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
+    """Everything but the shelves."""
+    tests: list[tuple[object, Callable[[Any], ColumnElement[bool]]]] = [
+        (wanted.source_id, Video.source_id.__eq__),
+        (wanted.source_type, Video.source_type.__eq__),
+        (wanted.is_live, Video.is_live.is_),
+        (wanted.created_from, Video.created_at.__ge__),
+        (wanted.created_to, Video.created_at.__lt__),
+        (wanted.min_duration_s, Video.duration.__ge__),
+        (wanted.max_duration_s, Video.duration.__le__),
+    ]
+    words = [Video.title_folded.like(like_pattern(word)) for word in wanted.query.words]
+    return [compare(value) for value, compare in tests if value is not None] + words
+
+
+def _matching(wanted: VideoFilter, gram: _Gram | None) -> Select[int]:
+    """Ids of everything that matches on one shelf or several, in no order."""
+    statement = select(Video.id).where(Video.shelf.in_(wanted.shelves), *_conditions(wanted))
+    if gram is not None:
+        ids = select(VideoGram.video_id).where(gram.condition).distinct().subquery()
+        statement = statement.join(ids, ids.c.video_id == Video.id)
+    return statement
+
+
+async def _count(session: AsyncSession, wanted: VideoFilter, gram: _Gram | None) -> int:
+    if gram is not None and gram.titles == 0:
+        return 0
+    some = _matching(wanted, gram if gram is not None and gram.titles <= RARE_GRAM else None)
+    limited = some.limit(COUNT_LIMIT + 1).subquery()
+    return await session.scalar(select(func.count()).select_from(limited)) or 0
+
+
+def _page_of_ids(wanted: VideoFilter, sort: SortKey, page: PageRequest, gram: _Gram | None) -> Select[int]:
+    """Ids of one page: the best of each shelf, merged. Every branch is a range of one index in its order."""
+    column = SORTABLE[sort.name]
+    last = page.offset + page.per_page
+    order = (column.desc(), Video.id.desc()) if sort.descending else (column.asc(), Video.id.asc())
+    if gram is not None:
+        return _matching(wanted, gram).order_by(*order).limit(page.per_page).offset(page.offset)
+    branches = [
+        select(Video.id.label("id"), column.label("key"))
+        .where(Video.shelf == shelf, *_conditions(wanted))
+        .order_by(*order)
+        .limit(last)
+        .subquery()
+        for shelf in wanted.shelves
+    ]
+    merged = union_all(*(select(branch.c.id, branch.c.key) for branch in branches)).subquery()
+    key, ident = merged.c.key, merged.c.id
+    ordering = (key.desc(), ident.desc()) if sort.descending else (key.asc(), ident.asc())
+    return select(ident).order_by(*ordering).limit(page.per_page).offset(page.offset)
+
+
+async def _insert_grams(session: AsyncSession, video: Video) -> None:
+    rows = [{"gram": gram, "video_id": video.id} for gram in sorted(title_grams(video.title))]
+    if rows:
+        await session.execute(insert(VideoGram), rows)

@@ -1,0 +1,1 @@
+"""Recording tasks and schedules: starting, stopping and following what the media server records."""

@@ -1,0 +1,154 @@
+"""Lists and search of the library on the three databases."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from onetake.infra.db import Database
+from onetake.kit.paging import PageRequest, SortKey
+from onetake.library import repository
+from onetake.library.models import Shelf, SourceType, Video
+from onetake.library.repository import VideoFilter
+from onetake.library.search import fold, parse_query
+
+EVERYTHING = (Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)
+NEWEST = SortKey("created_at", descending=True)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def video(number: int, title: str = "", shelf: Shelf = Shelf.PUBLIC, **fields: object) -> Video:
+    values: dict[str, object] = {
+        "asset_id": f"{number:036}",
+        "title": title or f"标题 {number}",
+        "title_folded": fold(title or f"标题 {number}"),
+        "source_type": SourceType.RECORDED,
+        "file_path": f"media/{number}",
+        "visibility": "public",
+        "shelf": shelf,
+        "duration": number,
+        "created_at": START + timedelta(hours=number),
+        "updated_at": START,
+    }
+    return Video(**(values | fields))
+
+
+async def put(session: AsyncSession, videos: Iterable[Video]) -> None:
+    for item in videos:
+        await repository.add(session, item)
+
+
+async def titles(database: Database, text: str, **filters: object) -> list[str]:
+    wanted = VideoFilter(**({"shelves": EVERYTHING, "query": parse_query(text)} | filters))  # type: ignore[arg-type]
+    async with database.read() as session:
+        found, total = await repository.find(session, wanted, NEWEST, PageRequest(1, 50))
+    assert total == len(found)
+    return [item.title for item in found]
+
+
+class TestFind:
+    async def test_search(self, database: Database) -> None:
+        async with database.write() as session:
+            await put(
+                session,
+                [
+                    video(1, "高等数学 第一讲"),
+                    video(2, "高等数学 第二讲"),
+                    video(3, "线性代数 第一讲"),
+                    video(4, "数学高等"),
+                    video(5, "Big Buck Bunny"),
+                    video(6, "小猫"),
+                ],
+            )
+        assert await titles(database, "高等数学") == ["高等数学 第二讲", "高等数学 第一讲"]
+        assert await titles(database, "第一讲 数学") == ["高等数学 第一讲"]
+        assert await titles(database, "猫") == ["小猫"]
+        assert await titles(database, "数") == ["数学高等", "线性代数 第一讲", "高等数学 第二讲", "高等数学 第一讲"]
+        assert await titles(database, "ＢＵＣＫ bun") == ["Big Buck Bunny"]
+        assert await titles(database, "不存在") == []
+        assert len(await titles(database, "")) == 6
+
+    async def test_filters_and_the_shelves_of_an_audience(self, database: Database) -> None:
+        async with database.write() as session:
+            await put(
+                session,
+                [
+                    video(1, shelf=Shelf.PUBLIC),
+                    video(2, shelf=Shelf.MEMBERS, is_live=True),
+                    video(3, shelf=Shelf.HIDDEN, source_type=SourceType.UPLOADED),
+                    video(4, shelf=Shelf.TRASH, deleted_at=START),
+                ],
+            )
+        assert await titles(database, "", shelves=(Shelf.PUBLIC,)) == ["标题 1"]
+        assert await titles(database, "", shelves=(Shelf.PUBLIC, Shelf.MEMBERS)) == ["标题 2", "标题 1"]
+        assert await titles(database, "", shelves=(Shelf.TRASH,)) == ["标题 4"]
+        assert await titles(database, "", is_live=True) == ["标题 2"]
+        assert await titles(database, "标题", source_type="uploaded") == ["标题 3"]
+        assert await titles(database, "", created_from=START + timedelta(hours=2)) == ["标题 3", "标题 2"]
+        assert await titles(database, "", created_to=START + timedelta(hours=2)) == ["标题 1"]
+        assert await titles(database, "", min_duration_s=2, max_duration_s=2) == ["标题 2"]
+
+    @pytest.mark.parametrize("key", sorted(repository.SORTABLE))
+    @pytest.mark.parametrize("descending", [False, True])
+    async def test_paging_walks_every_row_once(self, sqlite_database: Database, key: str, descending: bool) -> None:
+        async with sqlite_database.write() as session:
+            await put(session, [video(n, shelf=Shelf(n % 3), view_count=n % 2) for n in range(1, 24)])
+        wanted, seen = VideoFilter(shelves=EVERYTHING), []
+        async with sqlite_database.read() as session:
+            for page in range(1, 7):
+                found, total = await repository.find(session, wanted, SortKey(key, descending), PageRequest(page, 5))
+                assert total == 23
+                seen += [(getattr(item, "title_folded" if key == "title" else key), item.id) for item in found]
+        assert seen == sorted(seen, reverse=descending)
+        assert len(set(seen)) == 23
+
+    async def test_totals_end_at_the_limit(self, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(repository, "COUNT_LIMIT", 10)
+        monkeypatch.setattr(repository, "RARE_GRAM", 5)
+        async with sqlite_database.write() as session:
+            await put(session, [video(n) for n in range(1, 20)])
+        wanted = VideoFilter(shelves=EVERYTHING, query=parse_query("标题"))
+        async with sqlite_database.read() as session:
+            found, total = await repository.find(session, wanted, NEWEST, PageRequest(1, 3))
+            beyond, _ = await repository.find(session, wanted, NEWEST, PageRequest(5, 3))
+        assert [item.duration for item in found] == [19, 18, 17]
+        assert total == 11
+        assert beyond == []
+
+
+async def test_a_new_title_is_found_and_the_old_one_is_not(database: Database) -> None:
+    async with database.write() as session:
+        item = await repository.add(session, video(1, "旧标题"))
+        item.title, item.title_folded = "新名字", fold("新名字")
+        await repository.reindex(session, item)
+    assert await titles(database, "旧标题") == []
+    assert await titles(database, "新名") == ["新名字"]
+
+
+async def test_removing_a_video_removes_its_grams(database: Database) -> None:
+    async with database.write() as session:
+        item = await repository.add(session, video(1))
+        await repository.remove(session, item)
+    assert await titles(database, "标题") == []
+
+
+async def test_retention_lists(database: Database) -> None:
+    async with database.write() as session:
+        await put(
+            session,
+            [
+                video(1),
+                video(2, is_protected=True),
+                video(3, is_live=True),
+                video(4, shelf=Shelf.TRASH, deleted_at=START),
+                video(5),
+            ],
+        )
+    async with database.read() as session:
+        trashed = await repository.trashed_before(session, START + timedelta(days=7), 10)
+        oldest = await repository.oldest_unprotected(session, None, 10)
+        rest = await repository.oldest_unprotected(session, (oldest[0].created_at, oldest[0].id), 10)
+    assert [item.title for item in trashed] == ["标题 4"]
+    assert [item.title for item in oldest] == ["标题 1", "标题 5"]
+    assert [item.title for item in rest] == ["标题 5"]
