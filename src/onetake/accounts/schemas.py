@@ -97,7 +97,12 @@ class Register(Body):
 class Login(Body):
     """Name and password; an e-mail address is accepted in place of the name."""
 
-    username: str = Field(max_length=254, description="User name or e-mail address.", examples=["lin.wei"])
+    username: Annotated[
+        str,
+        StringConstraints(max_length=254),
+        AfterValidator(_no_control),
+        Field(description="User name or e-mail address.", examples=["lin.wei"]),
+    ]
     password: AnyPassword
 
 

@@ -23,7 +23,8 @@ class Client:
         settings: Settings = connection.app.state.settings
         self.ip = connection.client.host if connection.client else None
         self.block = address_block(self.ip)
-        self.user_agent = (header(connection.scope, "user-agent") or "")[:255]
+        agent = header(connection.scope, "user-agent") or ""
+        self.user_agent = "".join(char for char in agent[:255] if char.isprintable())
         self.https = is_https(connection.scope, settings)
 
 
