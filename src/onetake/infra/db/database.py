@@ -1,5 +1,8 @@
 """Connections and sessions: `Database.read()` and `Database.write()` are the only way to the tables."""
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
 
 from onetake.infra.db.errors import DatabaseUnavailable, translate
 from onetake.infra.db.urls import async_url
@@ -114,7 +118,7 @@ def sqlite_engine(
     def _configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
-            cursor.execute(pragma)
+            _execute_patiently(cursor, pragma, busy_timeout_s)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -122,6 +126,19 @@ def sqlite_engine(
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _execute_patiently(cursor: Any, pragma: str, busy_timeout_s: float) -> None:
+    """The first switch of a file to WAL needs it alone and does not wait by itself when others just start too."""
+    deadline_s = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            cursor.execute(pragma)
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline_s:
+                raise
+            await_only(asyncio.sleep(0.01))  # engines connect in a greenlet of the loop, which must go on
 
 
 def server_engine(url: URL, pool_size: int, busy_timeout_s: float) -> AsyncEngine:
