@@ -40,7 +40,7 @@ class Runner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then give running jobs back and return."""
-        await self._prepare()
+        await self._prepare_patiently(stop)
         stop_listening = listen(self._wake)
         changes = change_source(self._home.db, self._home.settings.job_poll_s)
         loops = [asyncio.create_task(loop) for loop in self._loops(changes)]
@@ -58,6 +58,15 @@ class Runner:
     def _loops(self, changes: ChangeSource) -> list[Coroutine[Any, Any, None]]:
         serving = [self._serve(queue, slots) for queue, slots in self._slots.items()]
         return [*serving, self._watch(changes), self._clock.run(), self._beats.run(), self._beats.fence()]
+
+    async def _prepare_patiently(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._prepare()
+                return
+            except DATABASE_TROUBLE as error:
+                _logger.warning("the start of the worker waits for the database: %s", error)
+                await asyncio.sleep(self._home.settings.job_poll_s)
 
     async def _prepare(self) -> None:
         """A quick restart: what this worker ran before it died goes back to the queue now, its processes end."""
