@@ -74,7 +74,7 @@ class OriginRule:
         """Raises SettingsError when the list holds anything but exact origins (R10)."""
         self.listed = tuple(_exact_origin(entry) for entry in settings.cors_origins)
         public = urlsplit(settings.public_url or "")
-        self._public = _origin(public.scheme, public.netloc) if public.netloc else None
+        self._public = parse_origin(f"{public.scheme}://{public.netloc}")
 
     def allows_write(self, scope: Scope) -> bool:
         """Whether a changing request may come from where the browser says that it comes from.
@@ -90,11 +90,10 @@ class OriginRule:
 
     def is_ours(self, origin: str | None, scope: Scope) -> bool:
         """Whether `origin` is this installation's own as reached by `scope`, or listed."""
-        parts = urlsplit(origin or "") if origin != "null" else None
-        if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
+        asked = parse_origin(origin or "")
+        if asked is None:
             return False
-        asked = _origin(parts.scheme, parts.netloc)
-        return asked in (self._public, *self.listed) or asked[1] == _own_netloc(parts.scheme, scope)
+        return asked in (self._public, *self.listed) or asked[1] == _own_netloc(asked[0], scope)
 
 
 class Guards:
@@ -134,21 +133,19 @@ def _is_loopback(bind: str) -> bool:
 
 
 def _exact_origin(entry: str) -> tuple[str, str]:
-    parts = urlsplit(entry)
-    if (
-        parts.scheme not in ("http", "https")
-        or split_host(parts.netloc) is None
-        or parts.path.strip("/")
-        or parts.query
-    ):
+    origin = parse_origin(entry)
+    if origin is None:
         raise SettingsError(f"ONETAKE_CORS_ORIGINS must list exact origins such as https://example.org, not {entry!r}.")
-    return _origin(parts.scheme, parts.netloc)
+    return origin
 
 
-def _origin(scheme: str, netloc: str) -> tuple[str, str]:
-    """Scheme and host with its port spelled out, lower case."""
-    parts = split_host(netloc)
-    return scheme, f"{parts[0]}:{parts[1] or _DEFAULT_PORTS[scheme]}" if parts else ""
+def parse_origin(text: str) -> tuple[str, str] | None:
+    """Scheme and host with its port spelled out, lower case; None for all that is no http(s) origin (RFC 6454 §6)."""
+    scheme, separator, netloc = text.partition("://")
+    scheme, parts = scheme.lower(), split_host(netloc)
+    if not separator or scheme not in ("http", "https") or parts is None:
+        return None
+    return scheme, f"{parts[0]}:{parts[1] or _DEFAULT_PORTS[scheme]}"
 
 
 def _own_netloc(scheme: str, scope: Scope) -> str | None:
