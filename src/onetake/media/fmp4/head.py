@@ -1,0 +1,120 @@
+"""The head of a recording, `ftyp moov free(64 KiB)`, and how the `free` box becomes `free` + `sidx` at the end.
+
+With a `sidx` in front a player opens a file of any length with one small read; without it, it reads the whole file.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from onetake.media.fmp4.boxes import HEADER_BYTES, BoxHead, Malformed, ReadAt, full_box, read_head
+from onetake.media.fmp4.initreader import InitInfo, read_init
+
+RESERVED_BYTES = 64 << 10
+MAX_REFERENCES = 5000
+MAX_REFERENCED_BYTES = (1 << 31) - 1
+_SAP_TYPE_1 = 0x90000000
+
+
+class Reference(NamedTuple):
+    """One entry of a `sidx`: a stretch of the file that may be entered at its start when `keyframe`."""
+
+    size_bytes: int
+    duration_ticks: int
+    keyframe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileHead:
+    """What stands before the first part.
+
+    `reserved`: the `free` box behind the init, with the `sidx` that follows it once the file is complete; None in files
+    of others. `note` is what `file_head` was given.
+    """
+
+    init: InitInfo
+    reserved: BoxHead | None
+    note: bytes
+    media_start: int
+
+
+def file_head(init: bytes, note: bytes = b"") -> bytes:
+    """The first bytes of a recording: `init`, then a `free` box of exactly 64 KiB that carries `note` at its start."""
+    return init + struct.pack(">I4s", RESERVED_BYTES, b"free") + note.ljust(RESERVED_BYTES - HEADER_BYTES, b"\0")
+
+
+def read_file_head(read: ReadAt, size_bytes: int, note_bytes: int) -> FileHead:
+    """The head of a file: its init and where the media starts. Raises `Malformed` when it is not whole."""
+    init = read_init(read, size_bytes)
+    offset = len(init.data)
+    if offset >= size_bytes:
+        return FileHead(init, None, b"", offset)
+    head = read_head(read, offset, size_bytes)
+    if head.kind != b"free":
+        return FileHead(init, None, b"", offset)
+    note = read(head.body, min(note_bytes, head.size_bytes - head.header_bytes))
+    media_start = _skip_sidx(read, head.end, size_bytes)
+    return FileHead(init, head._replace(size_bytes=media_start - offset), note, media_start)
+
+
+def _skip_sidx(read: ReadAt, offset: int, size_bytes: int) -> int:
+    if offset >= size_bytes:
+        return offset
+    try:
+        head = read_head(read, offset, size_bytes)
+    except Malformed:
+        return offset
+    return head.end if head.kind == b"sidx" else offset
+
+
+def sidx_box(track_id: int, timescale: int, earliest_pts: int, references: Sequence[Reference]) -> bytes:
+    """A `sidx` (ISO 14496-12 §8.16.3, version 1) whose references follow right behind it. Raises `struct.error`."""
+    fields = struct.pack(">IIQQHH", track_id, timescale, max(0, earliest_pts), 0, 0, len(references))
+    entries = (
+        struct.pack(">III", entry.size_bytes, entry.duration_ticks, _SAP_TYPE_1 if entry.keyframe else 0)
+        for entry in references
+    )
+    return full_box(b"sidx", 1, 0, fields, *entries)
+
+
+def merge_references(segments: Iterable[Reference], limit: int = MAX_REFERENCES) -> list[Reference]:
+    """At most `limit` references: one per keyframe segment, neighbours joined where there are too many."""
+    enterable: list[Reference] = []
+    for segment in segments:
+        if enterable and not segment.keyframe:
+            enterable[-1] = _join([enterable[-1], segment])
+        else:
+            enterable.append(segment)
+    group = -(-len(enterable) // limit) or 1
+    return [_join(enterable[at : at + group]) for at in range(0, len(enterable), group)]
+
+
+def _join(segments: Sequence[Reference]) -> Reference:
+    size = sum(segment.size_bytes for segment in segments)
+    return Reference(size, sum(segment.duration_ticks for segment in segments), segments[0].keyframe)
+
+
+def free_head(size_bytes: int) -> bytes:
+    """The head of a `free` box that covers `size_bytes`, whatever stands in them. Raises `ValueError` below 8."""
+    if size_bytes < HEADER_BYTES:
+        raise ValueError(f"{size_bytes} bytes are no box")
+    if size_bytes < 1 << 32:
+        return struct.pack(">I4s", size_bytes, b"free")
+    return struct.pack(">I4sQ", 1, b"free", size_bytes)
+
+
+def sidx_writes(reserved: BoxHead, sidx: bytes) -> list[tuple[int, bytes]]:
+    """The in-place writes that turn `reserved` into `free` + `sidx`, in order, a sync after each.
+
+    The first hides what stands there; the second fills bytes that no reader looks at; the third, four bytes, makes them
+    visible: a crash leaves a file without a `sidx` or one with it. Raises `ValueError` when the `sidx` does not fit.
+    """
+    free_bytes = reserved.size_bytes - len(sidx)
+    if free_bytes < HEADER_BYTES:
+        raise ValueError(f"sidx of {len(sidx)} bytes does not fit {reserved.size_bytes}")
+    return [
+        (reserved.offset, free_head(reserved.size_bytes)),
+        (reserved.end - len(sidx), sidx),
+        (reserved.offset, free_head(free_bytes)),
+    ]

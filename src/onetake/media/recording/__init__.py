@@ -1,0 +1,44 @@
+"""Recordings on disk: the crash-safe writer, where files lie, and recovery after a crash."""
+
+from onetake.media.recording.disk import (
+    DiskBroken,
+    DiskFull,
+    FileLimitReached,
+    FolderGone,
+    RecordingError,
+    SyncFailed,
+)
+from onetake.media.recording.paths import (
+    RecordingPlace,
+    asset_folder,
+    open_marker,
+    recording_place,
+    video_files,
+)
+from onetake.media.recording.recovery import FileRecovery, Recovery, recover, recover_file
+from onetake.media.recording.summary import Damage, FileSummary, Gap, RecordingSummary
+from onetake.media.recording.writer import RecordingWriter, WriterOptions
+
+__all__ = [
+    "Damage",
+    "DiskBroken",
+    "DiskFull",
+    "FileLimitReached",
+    "FileRecovery",
+    "FileSummary",
+    "FolderGone",
+    "Gap",
+    "RecordingError",
+    "RecordingPlace",
+    "RecordingSummary",
+    "RecordingWriter",
+    "Recovery",
+    "SyncFailed",
+    "WriterOptions",
+    "asset_folder",
+    "open_marker",
+    "recording_place",
+    "recover",
+    "recover_file",
+    "video_files",
+]

@@ -1,0 +1,58 @@
+"""What the recording writer tells about its work."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """One file of a recording. `problem`: code of the failure that left it without a clean end, None otherwise."""
+
+    name: str
+    size_bytes: int
+    parts: int
+    start_wall_ms: int
+    duration_s: float
+    problem: str | None = None
+
+    @property
+    def end_wall_ms(self) -> float:
+        """Wall clock of its end, gaps inside not counted."""
+        return self.start_wall_ms + self.duration_s * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something went wrong in `file` from `offset` on. `saved`: every part is in the next file instead."""
+
+    file: str
+    offset: int
+    code: str
+    at_ms: int
+    saved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Wall clock (Unix ms) between two parts where media is missing."""
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSummary:
+    """What a recording has become."""
+
+    files: tuple[FileSummary, ...] = ()
+    damages: tuple[Damage, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Media time of all files."""
+        return sum(file.duration_s for file in self.files)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all files."""
+        return sum(file.size_bytes for file in self.files)
