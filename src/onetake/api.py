@@ -13,6 +13,7 @@ from onetake.accounts.auth import Permission, require
 from onetake.accounts.endpoints import router as accounts_router
 from onetake.accounts.sockets import AccountsGate
 from onetake.infra.db import Database
+from onetake.infra.metrics import Metrics, MetricsMiddleware
 from onetake.infra.pubsub import create_pubsub
 from onetake.infra.ratelimit import RateLimiter
 from onetake.infra.settings import Settings
@@ -23,6 +24,8 @@ from onetake.infra.web.openapi import openapi_builder
 from onetake.infra.web.problems import install_problem_handlers
 from onetake.infra.web.spa import WebUi
 from onetake.infra.web.websocket import SocketHub
+from onetake.monitoring.endpoints import router as monitoring_router
+from onetake.monitoring.service.startup import TOPICS, monitoring
 
 ABOUT = """
 OneTake's control plane: everything that the web page does, programs can do too.
@@ -45,6 +48,9 @@ code 4401 means that the session has ended.
 TAGS = {
     "auth": "Signing in, one's own account, sessions and API tokens.",
     "users": "Accounts, for administrators.",
+    "jobs": "Background jobs, for operators.",
+    "system": "The machine and its processes, for operators.",
+    "audit": "Who did what, for administrators.",
     "site": "What everybody may ask.",
 }
 
@@ -64,10 +70,12 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics()
     app.openapi = openapi_builder(app, ABOUT, TAGS)  # type: ignore[method-assign]
     install_problem_handlers(app)
     install_middleware(app, settings)
-    for router in (site.router, _documents(app), accounts_router):
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    for router in (site.router, _documents(app), accounts_router, monitoring_router):
         app.include_router(router)
     app.add_api_websocket_route("/api/ws", _live_updates)
     app.mount("/", WebUi(Path(onetake.__file__).parent / "webui"))
@@ -87,10 +95,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.limiter = RateLimiter(settings.redis_dsn)
     state.pubsub = create_pubsub(settings.redis_dsn)
     state.hub = SocketHub(state.pubsub, AccountsGate(state.db, settings), state.limiter, OriginRule(settings))
+    for topic, permission in TOPICS.items():
+        state.hub.declare_topic(topic, permission)
     await state.pubsub.start()
     watch = asyncio.create_task(state.hub.watch())
     try:
-        yield
+        async with monitoring(settings, state.db, state.pubsub, state.metrics) as state.monitor:
+            yield
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 from onetake.infra.context import current_actor
-from onetake.kit.redact import MASK, redact
+from onetake.kit.redact import redact_field
 
 COLOR_ENV = "_ONETAKE_COLOR"
 LogFormat = Literal["text", "json"]
-_SECRET_NAMES = ("password", "passwd", "secret", "token", "authorization", "cookie", "stream_key", "api_key")
-_MAX_VALUE_CHARS = 8192
-_MAX_DEPTH = 4
 _QUIET = {
     "uvicorn.access": logging.WARNING,
     "uvicorn.error": logging.WARNING,
@@ -93,7 +90,7 @@ def unbind_log_context(tokens: Mapping[str, Any]) -> None:
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """structlog processor: mask secrets by name and by shape, anywhere in the event."""
     for key, value in list(event.items()):
-        event[key] = MASK if _is_secret(key) and value is not None else _clean(value, _MAX_DEPTH)
+        event[key] = redact_field(key, value)
     return event
 
 
@@ -173,22 +170,3 @@ def _take_over(handler: logging.Handler, level: str) -> None:
     for name, floor in _QUIET.items():
         logging.getLogger(name).setLevel(logging.NOTSET if debug else floor)
     logging.captureWarnings(True)
-
-
-def _is_secret(key: str) -> bool:
-    lowered = key.lower()
-    return any(name in lowered for name in _SECRET_NAMES)
-
-
-def _clean(value: object, depth: int) -> object:
-    if isinstance(value, str):
-        return redact(value if len(value) <= _MAX_VALUE_CHARS else value[:_MAX_VALUE_CHARS] + "…")
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if depth == 0:
-        return "…"
-    if isinstance(value, MutableMapping):
-        return {str(k): MASK if _is_secret(str(k)) else _clean(v, depth - 1) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_clean(item, depth - 1) for item in value]
-    return _clean(str(value), depth)

@@ -19,6 +19,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from starlette.requests import Request
@@ -30,6 +31,7 @@ from onetake.infra.logging import get_logger
 from onetake.kit.lifeline import loop_lag
 
 log = get_logger(__name__)
+disable_created_metrics()  # they double the number of lines and nobody reads them
 Refresher = Callable[[], Awaitable[None]]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -51,6 +53,7 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._refreshers: list[Refresher] = []
+        self._gauges: dict[str, Gauge] = {}
         self.http_requests = self._counter("http_requests", "Answered HTTP requests.", "area", "method", "code_class")
         self.http_seconds = Histogram(
             "onetake_http_request_duration_seconds",
@@ -68,8 +71,10 @@ class Metrics:
         worst.set_function(lambda: loop_lag.worst_ms / 1000)
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        """A new gauge `onetake_<name>`."""
-        return Gauge(f"onetake_{name}", text, labels, registry=self.registry)
+        """The gauge `onetake_<name>`, made at the first call."""
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(f"onetake_{name}", text, labels, registry=self.registry)
+        return self._gauges[name]
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"onetake_{name}", text, labels, registry=self.registry)

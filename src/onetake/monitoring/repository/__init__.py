@@ -1,0 +1,1 @@
+"""All SQL of monitoring. Every function takes the caller's session and never commits."""

@@ -1,0 +1,1 @@
+"""What monitoring does: watches the machine, answers for jobs and the audit log."""
