@@ -159,20 +159,19 @@ class _Gram:
 
     condition: ColumnElement[bool]
     titles: int
+    is_range: bool
 
 
 async def _rarest(session: AsyncSession, query: Query) -> _Gram | None:
-    """The gram of the query that the fewest titles have."""
-    conditions = [VideoGram.gram == gram for gram in query.grams]
-    conditions += (
-        [VideoGram.gram.between(char + END, char + LAST) for char in query.prefixes] if not conditions else []
-    )
+    """The gram of the query that the fewest titles have; a range of grams when it has single characters only."""
+    pairs = [VideoGram.gram == gram for gram in query.grams]
+    ranges = [VideoGram.gram.between(char + END, char + LAST) for char in query.prefixes]
     rarest: _Gram | None = None
-    for condition in conditions:
+    for condition in pairs or ranges:
         some = select(VideoGram.video_id).where(condition).limit(RARE_GRAM + 1).subquery()
         titles = await session.scalar(select(func.count()).select_from(some)) or 0
         if rarest is None or titles < rarest.titles:
-            rarest = _Gram(condition, titles)
+            rarest = _Gram(condition, titles, is_range=not pairs)
         if not titles:
             break
     return rarest
@@ -196,10 +195,12 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
 def _matching(wanted: VideoFilter, gram: _Gram | None) -> Select[int]:
     """Ids of everything that matches on one shelf or several, in no order."""
     statement = select(Video.id).where(Video.shelf.in_(wanted.shelves), *_conditions(wanted))
-    if gram is not None:
+    if gram is None:
+        return statement
+    if gram.is_range:  # a title may have several grams with that first character
         ids = select(VideoGram.video_id).where(gram.condition).distinct().subquery()
-        statement = statement.join(ids, ids.c.video_id == Video.id)
-    return statement
+        return statement.join(ids, ids.c.video_id == Video.id)
+    return statement.join(VideoGram, VideoGram.video_id == Video.id).where(gram.condition)
 
 
 async def _count(session: AsyncSession, wanted: VideoFilter, gram: _Gram | None) -> int:

@@ -145,7 +145,12 @@ def server_engine(url: URL, pool_size: int, busy_timeout_s: float) -> AsyncEngin
     """An engine for PostgreSQL or MySQL/MariaDB: READ COMMITTED, UTC, dead connections replaced before use."""
     connect_args: dict[str, Any]
     if url.get_backend_name() == "postgresql":
-        settings = {"timezone": "UTC", "application_name": "onetake", "lock_timeout": f"{busy_timeout_s:g}s"}
+        settings = {
+            "timezone": "UTC",
+            "application_name": "onetake",
+            "lock_timeout": f"{busy_timeout_s:g}s",
+            "jit": "off",  # compiling takes longer than any of our statements
+        }
         connect_args = {"timeout": 5, "command_timeout": 60, "server_settings": settings}
     else:
         seconds = max(1, round(busy_timeout_s))
