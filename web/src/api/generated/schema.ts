@@ -746,34 +746,77 @@ export interface components {
              */
             scopes: components["schemas"]["Permission"][];
         };
-        /** AuditOut */
-        AuditOut: {
-            /** Action */
+        /**
+         * AuditView
+         * @description One act.
+         */
+        AuditView: {
+            /**
+             * Action
+             * @description What, as `<domain>.<verb>`.
+             * @example users.update
+             */
             action: string;
-            /** Actor */
+            /**
+             * Actor
+             * @description Who, by the name of that time.
+             * @example admin
+             */
             actor: string;
-            /** Actor Kind */
+            /**
+             * Actor Id
+             * @description Number of the account; null for the system.
+             * @example 1
+             */
+            actor_id: number | null;
+            /**
+             * Actor Kind
+             * @description user, token, system, job or anonymous.
+             * @example user
+             */
             actor_kind: string;
-            /** After */
+            /**
+             * After
+             * @description Fields after; secrets are masked.
+             */
             after: {
                 [key: string]: unknown;
             } | null;
             /**
              * At
              * Format: date-time
+             * @description When.
              */
             at: string;
-            /** Before */
+            /**
+             * Before
+             * @description Fields before; secrets are masked.
+             */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** Id */
+            /**
+             * Id
+             * @description Number.
+             * @example 1
+             */
             id: number;
-            /** Ip */
+            /**
+             * Ip
+             * @description From where.
+             * @example 192.0.2.7
+             */
             ip: string | null;
-            /** Request Id */
+            /**
+             * Request Id
+             * @description The request, as the log knows it.
+             */
             request_id: string | null;
-            /** Target */
+            /**
+             * Target
+             * @description To what, as `<kind>:<id>`.
+             * @example user:12
+             */
             target: string;
         };
         /**
@@ -810,19 +853,52 @@ export interface components {
              */
             version: string;
         };
-        /** Disk */
+        /**
+         * Disk
+         * @description One file system that OneTake lives on.
+         */
         Disk: {
-            /** Free Bytes */
+            /**
+             * Fill Bytes Per S
+             * @description How fast it fills, from the samples of the last hour; negative when it empties, null at first.
+             * @example 524288
+             */
+            fill_bytes_per_s: number | null;
+            /**
+             * Free Bytes
+             * @description Free for OneTake.
+             * @example 1073741824
+             */
             free_bytes: number;
-            /** Full In Hours */
+            /**
+             * Full In Hours
+             * @description Hours until it is full at that speed; null when it does not fill.
+             * @example 36.5
+             */
             full_in_hours: number | null;
-            /** Path */
+            /**
+             * Path
+             * @description Where it is mounted.
+             * @example /
+             */
             path: string;
-            /** Percent */
+            /**
+             * Percent
+             * @description Share in use, 0 to 100.
+             * @example 12.5
+             */
             percent: number;
-            /** Total Bytes */
+            /**
+             * Total Bytes
+             * @description Size.
+             * @example 1073741824
+             */
             total_bytes: number;
-            /** Used Bytes */
+            /**
+             * Used Bytes
+             * @description In use.
+             * @example 1073741824
+             */
             used_bytes: number;
         };
         /**
@@ -862,11 +938,21 @@ export interface components {
              */
             status: "ok";
         };
-        /** History */
+        /**
+         * History
+         * @description The last hour.
+         */
         History: {
-            /** Samples */
+            /**
+             * Samples
+             * @description Oldest first, at most 360.
+             */
             samples: components["schemas"]["Sample"][];
-            /** Step S */
+            /**
+             * Step S
+             * @description Seconds between two samples; a gap means that nothing was measured.
+             * @example 10
+             */
             step_s: number;
         };
         /** HTTPValidationError */
@@ -874,104 +960,291 @@ export interface components {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
-        /** Job */
-        Job: {
-            /** Attempts */
-            attempts: number;
-            /** Cancel */
-            cancel: boolean;
+        /**
+         * JobCounts
+         * @description The job queue at a glance.
+         */
+        JobCounts: {
             /**
-             * Created At
-             * Format: date-time
+             * Failed 24H
+             * @description Failed in the last 24 hours.
+             * @example 0
              */
-            created_at: string;
-            /** Error */
-            error: string | null;
-            /** Finished At */
-            finished_at: string | null;
-            /** Id */
-            id: number;
-            /** Kind */
-            kind: string;
-            /** Max Attempts */
-            max_attempts: number;
-            /** Priority */
-            priority: number;
-            /** Progress */
-            progress: number | null;
-            /** Queue */
-            queue: string;
+            failed_24h: number;
             /**
-             * Run At
-             * Format: date-time
+             * Oldest Queued S
+             * @description Age of the oldest job that is ready to run.
+             * @example null
              */
-            run_at: string;
-            /** Stage */
-            stage: string | null;
-            /** Started At */
-            started_at: string | null;
+            oldest_queued_s: number | null;
             /**
-             * State
-             * @enum {string}
+             * Queued
+             * @description Ready to run.
+             * @example 0
              */
-            state: "scheduled" | "queued" | "waiting" | "running" | "done" | "failed" | "cancelled";
-            /** Worker */
-            worker: string | null;
+            queued: number;
+            /**
+             * Running
+             * @description Running now.
+             * @example 1
+             */
+            running: number;
+            /**
+             * Scheduled
+             * @description For later, or waiting for another try.
+             * @example 0
+             */
+            scheduled: number;
+            /**
+             * Waiting
+             * @description Waiting for their parts.
+             * @example 0
+             */
+            waiting: number;
+            /**
+             * Workers
+             * @description Workers seen in the last minute.
+             * @example 1
+             */
+            workers: number;
         };
-        /** JobDetail */
+        /**
+         * JobDetail
+         * @description One job with everything that is known of it.
+         */
         JobDetail: {
-            /** Args */
+            /**
+             * Args
+             * @description Arguments; secrets are masked.
+             * @example {
+             *       "seconds": 5
+             *     }
+             */
             args: {
                 [key: string]: unknown;
             };
-            /** Attempts */
+            /**
+             * Attempts
+             * @description Attempts begun.
+             * @example 1
+             */
             attempts: number;
-            /** Cancel */
+            /**
+             * Cancel
+             * @description Whether somebody has asked to cancel it.
+             */
             cancel: boolean;
-            /** Children */
-            children: components["schemas"]["Job"][];
+            /**
+             * Children
+             * @description Jobs that it waits for.
+             */
+            children: components["schemas"]["JobView"][];
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
-            /** Error */
+            /**
+             * Error
+             * @description Why the last attempt failed.
+             * @example null
+             */
             error: string | null;
-            /** Finished At */
+            /**
+             * Finished At
+             * @description When it ended.
+             */
             finished_at: string | null;
-            /** Id */
+            /**
+             * Id
+             * @description Number.
+             * @example 7
+             */
             id: number;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it does.
+             * @example monitoring.selftest
+             */
             kind: string;
-            /** Log Tail */
+            /**
+             * Log Tail
+             * @description Last lines of its log.
+             * @example 12:00:01 encode
+             */
             log_tail: string;
-            /** Max Attempts */
+            /**
+             * Max Attempts
+             * @description Attempts before it fails.
+             * @example 5
+             */
             max_attempts: number;
-            /** Priority */
+            /**
+             * Parent Id
+             * @description The job that waits for it.
+             * @example null
+             */
+            parent_id: number | null;
+            /**
+             * Priority
+             * @description Smaller runs sooner.
+             * @example 100
+             */
             priority: number;
-            /** Progress */
-            progress: number | null;
-            /** Queue */
+            /**
+             * Progress
+             * @description 0 to 1.
+             * @example 0.42
+             */
+            progress: number;
+            /**
+             * Queue
+             * @description Which queue it belongs to.
+             * @example video
+             */
             queue: string;
-            /** Result */
-            result: {
-                [key: string]: unknown;
-            } | null;
+            /**
+             * Result
+             * @description What it returned.
+             * @example {
+             *       "speed": 8.1
+             *     }
+             */
+            result: unknown;
             /**
              * Run At
              * Format: date-time
+             * @description When it may start, or could have.
              */
             run_at: string;
-            /** Stage */
+            /**
+             * Stage
+             * @description What it does now.
+             * @example encode
+             */
             stage: string | null;
-            /** Started At */
+            /**
+             * Started At
+             * @description When the last attempt began.
+             */
             started_at: string | null;
             /**
              * State
+             * @description Where it stands.
              * @enum {string}
              */
             state: "scheduled" | "queued" | "waiting" | "running" | "done" | "failed" | "cancelled";
-            /** Worker */
+            /**
+             * Worker
+             * @description Worker that ran it last.
+             * @example video-1-3f2a
+             */
+            worker: string | null;
+        };
+        /**
+         * JobView
+         * @description One job in a list.
+         */
+        JobView: {
+            /**
+             * Attempts
+             * @description Attempts begun.
+             * @example 1
+             */
+            attempts: number;
+            /**
+             * Cancel
+             * @description Whether somebody has asked to cancel it.
+             */
+            cancel: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Error
+             * @description Why the last attempt failed.
+             * @example null
+             */
+            error: string | null;
+            /**
+             * Finished At
+             * @description When it ended.
+             */
+            finished_at: string | null;
+            /**
+             * Id
+             * @description Number.
+             * @example 7
+             */
+            id: number;
+            /**
+             * Kind
+             * @description What it does.
+             * @example monitoring.selftest
+             */
+            kind: string;
+            /**
+             * Max Attempts
+             * @description Attempts before it fails.
+             * @example 5
+             */
+            max_attempts: number;
+            /**
+             * Parent Id
+             * @description The job that waits for it.
+             * @example null
+             */
+            parent_id: number | null;
+            /**
+             * Priority
+             * @description Smaller runs sooner.
+             * @example 100
+             */
+            priority: number;
+            /**
+             * Progress
+             * @description 0 to 1.
+             * @example 0.42
+             */
+            progress: number;
+            /**
+             * Queue
+             * @description Which queue it belongs to.
+             * @example video
+             */
+            queue: string;
+            /**
+             * Run At
+             * Format: date-time
+             * @description When it may start, or could have.
+             */
+            run_at: string;
+            /**
+             * Stage
+             * @description What it does now.
+             * @example encode
+             */
+            stage: string | null;
+            /**
+             * Started At
+             * @description When the last attempt began.
+             */
+            started_at: string | null;
+            /**
+             * State
+             * @description Where it stands.
+             * @enum {string}
+             */
+            state: "scheduled" | "queued" | "waiting" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Worker
+             * @description Worker that ran it last.
+             * @example video-1-3f2a
+             */
             worker: string | null;
         };
         /**
@@ -1088,10 +1361,10 @@ export interface components {
              */
             url: string | null;
         };
-        /** Page[AuditOut] */
-        Page_AuditOut_: {
+        /** Page[AuditView] */
+        Page_AuditView_: {
             /** Items */
-            items: components["schemas"]["AuditOut"][];
+            items: components["schemas"]["AuditView"][];
             /** Page */
             page: number;
             /** Pages */
@@ -1101,10 +1374,10 @@ export interface components {
             /** Total */
             total: number;
         };
-        /** Page[Job] */
-        Page_Job_: {
+        /** Page[JobView] */
+        Page_JobView_: {
             /** Items */
-            items: components["schemas"]["Job"][];
+            items: components["schemas"]["JobView"][];
             /** Page */
             page: number;
             /** Pages */
@@ -1238,21 +1511,59 @@ export interface components {
              */
             type: string;
         };
-        /** Proc */
-        Proc: {
-            /** Cpu Percent */
+        /**
+         * Process
+         * @description One process of this server on this machine.
+         */
+        Process: {
+            /**
+             * Cpu Percent
+             * @description Of one core; more than 100 on several.
+             * @example 12.5
+             */
             cpu_percent: number;
-            /** Memory Bytes */
+            /**
+             * Loop Lag Ms
+             * @description Last delay of its event loop.
+             * @example 0.4
+             */
+            loop_lag_ms: number | null;
+            /**
+             * Memory Bytes
+             * @description Resident memory.
+             * @example 1073741824
+             */
             memory_bytes: number;
-            /** Name */
+            /**
+             * Name
+             * @description Its role: supervisor, api, worker, media.
+             * @example api
+             */
             name: string;
-            /** Pid */
+            /**
+             * Pid
+             * @description Process id.
+             * @example 812
+             */
             pid: number;
+            /**
+             * Restarts
+             * @description How often the supervisor has restarted it.
+             * @example 0
+             */
+            restarts: number;
             /**
              * Started At
              * Format: date-time
+             * @description When it was started.
              */
             started_at: string;
+            /**
+             * State
+             * @description `silent`: no heartbeat for more than 15 s.
+             * @enum {string}
+             */
+            state: "running" | "silent";
         };
         /**
          * ProfileUpdate
@@ -1276,18 +1587,70 @@ export interface components {
              */
             language?: ("en" | "zh-CN" | "zh-TW") | null;
         };
-        /** QueueOut */
-        QueueOut: {
-            /** Concurrency */
+        /**
+         * QueueList
+         * @description All queues.
+         */
+        QueueList: {
+            /**
+             * Items
+             * @description In a fixed order.
+             */
+            items: components["schemas"]["QueueView"][];
+        };
+        /**
+         * QueueView
+         * @description One queue.
+         */
+        QueueView: {
+            /**
+             * Concurrency
+             * @description Jobs at the same time on each worker, as set here.
+             * @example 1
+             */
             concurrency: number;
-            /** Failed */
+            /**
+             * Failed
+             * @description Failed and still listed.
+             * @example 0
+             */
             failed: number;
-            /** Name */
+            /**
+             * Name
+             * @description Name.
+             * @example video
+             */
             name: string;
-            /** Queued */
+            /**
+             * Oldest Queued S
+             * @description Age of the oldest one ready to run.
+             * @example null
+             */
+            oldest_queued_s: number | null;
+            /**
+             * Queued
+             * @description Ready to run.
+             * @example 0
+             */
             queued: number;
-            /** Running */
+            /**
+             * Running
+             * @description Running now.
+             * @example 1
+             */
             running: number;
+            /**
+             * Scheduled
+             * @description For later.
+             * @example 0
+             */
+            scheduled: number;
+            /**
+             * Waiting
+             * @description Waiting for their parts.
+             * @example 0
+             */
+            waiting: number;
         };
         /**
          * Register
@@ -1342,42 +1705,144 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "instructor" | "member";
-        /** Sample */
+        /**
+         * Sample
+         * @description The means of ten seconds; null where nothing could be measured.
+         */
         Sample: {
             /**
              * At
              * Format: date-time
+             * @description End of the ten seconds.
              */
             at: string;
-            /** Cpu Percent */
+            /**
+             * Cpu Percent
+             * @description All cores together.
+             * @example 12.5
+             */
             cpu_percent: number;
-            /** Memory Percent */
+            /**
+             * Disk Read Bytes Per S
+             * @description All disks together.
+             * @example 1048576
+             */
+            disk_read_bytes_per_s: number;
+            /**
+             * Disk Write Bytes Per S
+             * @description All disks together.
+             * @example 1048576
+             */
+            disk_write_bytes_per_s: number;
+            /**
+             * Free Bytes
+             * @description Free space by file system.
+             * @example {
+             *       "/": 1073741824
+             *     }
+             */
+            free_bytes?: {
+                [key: string]: number;
+            };
+            /**
+             * Jobs Queued
+             * @description Jobs ready to run.
+             * @example 0
+             */
+            jobs_queued?: number | null;
+            /**
+             * Jobs Running
+             * @description Jobs running.
+             * @example 1
+             */
+            jobs_running?: number | null;
+            /**
+             * Load 1M
+             * @description Load average over 1 minute.
+             * @example 0.5
+             */
+            load_1m: number;
+            /**
+             * Loop Lag Ms
+             * @description Longest delay of the API's event loop.
+             * @example 1
+             */
+            loop_lag_ms: number;
+            /**
+             * Memory Percent
+             * @description Share of memory in use.
+             * @example 12.5
+             */
             memory_percent: number;
-            /** Network Rx Bytes Per S */
+            /**
+             * Network Rx Bytes Per S
+             * @description Received.
+             * @example 1048576
+             */
             network_rx_bytes_per_s: number;
-            /** Network Tx Bytes Per S */
+            /**
+             * Network Tx Bytes Per S
+             * @description Sent.
+             * @example 1048576
+             */
             network_tx_bytes_per_s: number;
         };
-        /** ScheduleOut */
-        ScheduleOut: {
-            /** Cron */
-            cron: string;
-            /** Is Active */
-            is_active: boolean;
-            /** Kind */
-            kind: string;
-            /** Last Run At */
-            last_run_at: string | null;
-            /** Name */
-            name: string;
-            /** Next Run At */
-            next_run_at: string | null;
+        /**
+         * ScheduleList
+         * @description All periodic tasks.
+         */
+        ScheduleList: {
+            /**
+             * Items
+             * @description By name.
+             */
+            items: components["schemas"]["ScheduleView"][];
         };
-        /** SelfIn */
-        SelfIn: {
+        /**
+         * ScheduleView
+         * @description One periodic task.
+         */
+        ScheduleView: {
+            /**
+             * Cron
+             * @description When it starts, in UTC.
+             * @example 0 * * * *
+             */
+            cron: string;
+            /**
+             * Kind
+             * @description Kind of the job that it starts.
+             * @example accounts.purge
+             */
+            kind: string | null;
+            /**
+             * Last Run At
+             * @description Start of the last job of this kind that is still listed.
+             */
+            last_run_at: string | null;
+            /**
+             * Name
+             * @description Name.
+             * @example accounts.purge
+             */
+            name: string;
+            /**
+             * Next Run At
+             * Format: date-time
+             * @description Its next start.
+             */
+            next_run_at: string;
+        };
+        /**
+         * SelfTest
+         * @description A real encode of a generated picture, to see how fast this machine is.
+         */
+        SelfTest: {
             /**
              * Seconds
-             * @default 10
+             * @description Length of the picture in seconds.
+             * @default 5
+             * @example 5
              */
             seconds: number;
         };
@@ -1466,39 +1931,138 @@ export interface components {
             /** @description The signed-in user. */
             user: components["schemas"]["Me"];
         };
-        /** Status */
-        Status: {
+        /**
+         * SystemStatus
+         * @description Everything that an operator sees at once.
+         */
+        SystemStatus: {
             /**
              * At
              * Format: date-time
+             * @description When it was measured.
              */
             at: string;
-            /** Cpu Count */
+            /**
+             * Cpu Count
+             * @description Cores.
+             * @example 4
+             */
             cpu_count: number;
-            /** Cpu Percent */
+            /**
+             * Cpu Percent
+             * @description All cores together, 0 to 100.
+             * @example 12.5
+             */
             cpu_percent: number;
-            /** Disks */
+            /**
+             * Disk Read Bytes Per S
+             * @description All disks together.
+             * @example 1048576
+             */
+            disk_read_bytes_per_s: number;
+            /**
+             * Disk Write Bytes Per S
+             * @description All disks together.
+             * @example 1048576
+             */
+            disk_write_bytes_per_s: number;
+            /**
+             * Disks
+             * @description The file systems of the data folder and of the system.
+             */
             disks: components["schemas"]["Disk"][];
-            /** Load Average */
+            /**
+             * Host
+             * @description Name of the machine.
+             * @example video-1
+             */
+            host: string;
+            /** @description Null while the database does not answer. */
+            jobs: components["schemas"]["JobCounts"] | null;
+            /**
+             * Load Average
+             * @description Over 1, 5 and 15 minutes.
+             * @example [
+             *       0.5,
+             *       0.4,
+             *       0.3
+             *     ]
+             */
             load_average: number[];
-            /** Memory Total Bytes */
+            /**
+             * Loop Lag Ms
+             * @description Last delay of the API's event loop.
+             * @example 0.4
+             */
+            loop_lag_ms: number;
+            /**
+             * Loop Lag Worst Ms
+             * @description Its longest delay in the last minute.
+             * @example 2
+             */
+            loop_lag_worst_ms: number;
+            /**
+             * Memory Percent
+             * @description Share of it, 0 to 100.
+             * @example 12.5
+             */
+            memory_percent: number;
+            /**
+             * Memory Total Bytes
+             * @description Memory of the machine.
+             * @example 1073741824
+             */
             memory_total_bytes: number;
-            /** Memory Used Bytes */
+            /**
+             * Memory Used Bytes
+             * @description Memory that programs hold.
+             * @example 1073741824
+             */
             memory_used_bytes: number;
-            /** Network Rx Bytes Per S */
+            /**
+             * Network Rx Bytes Per S
+             * @description Received, loopback left out.
+             * @example 1048576
+             */
             network_rx_bytes_per_s: number;
-            /** Network Tx Bytes Per S */
+            /**
+             * Network Tx Bytes Per S
+             * @description Sent, loopback left out.
+             * @example 1048576
+             */
             network_tx_bytes_per_s: number;
-            /** Processes */
-            processes: components["schemas"]["Proc"][];
-            /** Uptime S */
+            /**
+             * Processes
+             * @description OneTake's processes on this machine.
+             */
+            processes: components["schemas"]["Process"][];
+            /**
+             * Swap Used Bytes
+             * @description Swap space in use.
+             * @example 1073741824
+             */
+            swap_used_bytes: number;
+            /**
+             * Uptime S
+             * @description Of the machine.
+             * @example 86400
+             */
             uptime_s: number;
-            /** Versions */
+            /**
+             * Versions
+             * @description Of onetake, python, ffmpeg, database, web_ui and os.
+             * @example {
+             *       "onetake": "0.1.0"
+             *     }
+             */
             versions: {
                 [key: string]: string;
             };
-            /** Warnings */
-            warnings: string[];
+            /**
+             * Warnings
+             * @description The most urgent first.
+             */
+            warnings: components["schemas"]["Warning"][];
         };
         /**
          * UserCreate
@@ -1642,28 +2206,102 @@ export interface components {
             /** Error Type */
             type: string;
         };
-        /** WorkerOut */
-        WorkerOut: {
+        /**
+         * Warning
+         * @description Something that a person should look at.
+         */
+        Warning: {
+            /**
+             * Code
+             * @description Stable name.
+             * @example disk_low
+             */
+            code: string;
+            /**
+             * Level
+             * @description How urgent it is.
+             * @enum {string}
+             */
+            level: "info" | "warning" | "critical";
+            /**
+             * Text
+             * @description Sentence in the reader's language.
+             * @example Only 4 % of / is free.
+             */
+            text: string;
+        };
+        /**
+         * WorkerList
+         * @description All workers seen in the last days.
+         */
+        WorkerList: {
+            /**
+             * Items
+             * @description The living first.
+             */
+            items: components["schemas"]["WorkerView"][];
+        };
+        /**
+         * WorkerView
+         * @description One worker process.
+         */
+        WorkerView: {
             /**
              * Heartbeat At
              * Format: date-time
+             * @description Its last sign of life.
              */
             heartbeat_at: string;
-            /** Host */
+            /**
+             * Host
+             * @description Machine.
+             * @example video-1
+             */
             host: string;
-            /** Id */
+            /**
+             * Id
+             * @description Name.
+             * @example video-1-3f2a
+             */
             id: string;
-            /** Pid */
+            /**
+             * Is Alive
+             * @description Whether it was seen in the last minute.
+             */
+            is_alive: boolean;
+            /**
+             * Pid
+             * @description Process id there.
+             * @example 815
+             */
             pid: number;
-            /** Queues */
+            /**
+             * Queues
+             * @description Queues that it serves.
+             * @example [
+             *       "video",
+             *       "net"
+             *     ]
+             */
             queues: string[];
-            /** Running */
+            /**
+             * Running
+             * @description Jobs that it runs now.
+             * @example 1
+             */
             running: number;
             /**
              * Started At
              * Format: date-time
+             * @description When it started.
              */
             started_at: string;
+            /**
+             * Version
+             * @description Version of OneTake.
+             * @example 0.1.0
+             */
+            version: string;
         };
         /**
          * WsTicket
@@ -1713,7 +2351,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AuditOut_"];
+                    "application/json": components["schemas"]["Page_AuditView_"];
                 };
             };
             /** @description Validation Error */
@@ -2832,7 +3470,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Job_"];
+                    "application/json": components["schemas"]["Page_JobView_"];
                 };
             };
             /** @description Validation Error */
@@ -2894,7 +3532,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["JobView"];
                 };
             };
             /** @description Validation Error */
@@ -2925,7 +3563,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["JobView"];
                 };
             };
             /** @description Validation Error */
@@ -2954,7 +3592,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["QueueOut"][];
+                    "application/json": components["schemas"]["QueueList"];
                 };
             };
         };
@@ -2974,7 +3612,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScheduleOut"][];
+                    "application/json": components["schemas"]["ScheduleList"];
                 };
             };
         };
@@ -2988,7 +3626,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SelfIn"];
+                "application/json": components["schemas"]["SelfTest"];
             };
         };
         responses: {
@@ -2998,7 +3636,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["JobView"];
                 };
             };
             /** @description Validation Error */
@@ -3027,7 +3665,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WorkerOut"][];
+                    "application/json": components["schemas"]["WorkerList"];
                 };
             };
         };
@@ -3125,7 +3763,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Status"];
+                    "application/json": components["schemas"]["SystemStatus"];
                 };
             };
         };
