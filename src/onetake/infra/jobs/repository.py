@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, insert, select
+from sqlalchemy import CursorResult, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db import upsert
@@ -264,9 +264,15 @@ async def tick(session: AsyncSession, name: str, seen: float, following: float) 
     return await matched_rows(session, _texts(session).tick, {"n": name, "seen": seen, "next": following}) == 1
 
 
-async def save_schedule(session: AsyncSession, name: str, cron: str, next_at: float) -> None:
-    """Insert or change a periodic task."""
-    await upsert(session, JobSchedule, {"name": name, "cron": cron, "next_at": next_at}, key=["name"])
+async def add_schedule(session: AsyncSession, name: str, cron: str, next_at: float) -> None:
+    """Insert a periodic task; one that another worker has just inserted keeps its clock hand."""
+    await upsert(session, JobSchedule, {"name": name, "cron": cron, "next_at": next_at}, key=["name"], update=[])
+
+
+async def change_schedule(session: AsyncSession, name: str, old: str, cron: str, next_at: float) -> None:
+    """Give a periodic task another expression, unless another worker has just done it."""
+    statement = update(JobSchedule).where(JobSchedule.name == name, JobSchedule.cron == old)
+    await matched_rows(session, statement.values(cron=cron, next_at=next_at))
 
 
 async def delete_schedules_except(session: AsyncSession, names: Sequence[str]) -> None:

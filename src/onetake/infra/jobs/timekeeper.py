@@ -90,8 +90,12 @@ class Timekeeper:
             known = {schedule.name: schedule.cron for schedule in await repository.schedules(session)}
             for name, task in self._registry.periodic.items():
                 next_at = task.next_after(agenda.now)
-                if known.get(name) != task.cron_text and next_at is not None:
-                    await repository.save_schedule(session, name, task.cron_text, next_at)
+                if next_at is None or known.get(name) == task.cron_text:
+                    continue
+                if name not in known:
+                    await repository.add_schedule(session, name, task.cron_text, next_at)
+                else:
+                    await repository.change_schedule(session, name, known[name], task.cron_text, next_at)
             await repository.delete_schedules_except(session, tuple(self._registry.periodic))
             await repository.delete_old_workers(session, _FORGET_WORKER_S)
 
