@@ -31,7 +31,7 @@ from onetake.infra.logging import get_logger
 from onetake.kit.lifeline import loop_lag
 
 log = get_logger(__name__)
-disable_created_metrics()  # they double the number of lines and nobody reads them
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the lines and nobody reads them
 Refresher = Callable[[], Awaitable[None]]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
