@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (site.router, _documents(app), accounts_router, monitoring_router):
         app.include_router(router)
     app.add_api_websocket_route("/api/ws", _live_updates)
-    app.mount("/", WebUi(Path(onetake.__file__).parent / "webui"))
+    app.router.default = WebUi(Path(onetake.__file__).parent / "webui")  # after 405s, which a mount at "/" would hide
     return app
 
 

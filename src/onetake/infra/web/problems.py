@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,12 +70,15 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(None, description="All offending fields, when there are several.")
 
 
-def problem_response(error: AppError, lang: Lang, fields: Sequence[FieldProblem] = ()) -> Response:
-    """`error` as an answer in `lang`."""
+def problem_response(
+    error: AppError, lang: Lang, fields: Sequence[FieldProblem] = (), status: int | None = None
+) -> Response:
+    """`error` as an answer in `lang`, with another status than its own when `status` is given."""
+    status = status or error.status
     problem = Problem(
         type=f"urn:onetake:problem:{error.code}",
-        title=_TITLES.get(error.status, _OTHER_TITLE).render(lang),
-        status=error.status,
+        title=_TITLES.get(status, _OTHER_TITLE).render(lang),
+        status=status,
         detail=fields[0].detail if fields else error.detail(lang),
         code=error.code,
         field=fields[0].field if fields else error.field,
@@ -82,10 +86,10 @@ def problem_response(error: AppError, lang: Lang, fields: Sequence[FieldProblem]
         errors=list(fields) or None,
     )
     headers = {"Content-Language": lang, "Cache-Control": "no-store", **error.headers}
-    if error.status == 401:
+    if status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110 §15.5.2
     content = problem.model_dump(exclude_none=True)
-    return JSONResponse(content, error.status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
 def request_language(scope: Mapping[str, Any]) -> Lang:
@@ -109,15 +113,20 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return problem_response(from_http(error), request_language(request.scope))
+        return problem_response(from_http(error), request_language(request.scope), status=error.status_code)
+
+    @app.exception_handler(IntegrityError)
+    async def _constraint(request: Request, error: IntegrityError) -> Response:
+        """Two requests wanted what only one may have; the database decided."""
+        _log.warning("refused by the database", path=request.scope["path"], reason=str(error.orig))
+        return problem_response(errors.Conflict(), request_language(request.scope))
 
 
 def from_http(error: HTTPException) -> AppError:
     """The AppError that stands for a framework's error: the status and headers stay, the wording is ours."""
     if isinstance(error, BodyRefused):
         return error.error
-    known = _BY_STATUS.get(error.status_code)
-    found = known() if known else AppError()
+    found = _BY_STATUS.get(error.status_code, errors.BadRequest if error.status_code < 500 else AppError)()
     found.headers = dict(error.headers or {})
     return found
 
@@ -143,13 +152,15 @@ class CatchAll:
         try:
             await self._app(scope, receive, watch)
         except AppError as error:
-            await _answer(error, started, scope, receive, send)
+            if started:
+                raise
+            await _answer(error, scope, receive, send)
         except Exception:
             _log.exception("unhandled error", method=scope["method"], path=scope["path"])
-            await _answer(AppError(), started, scope, receive, send)
+            if started:
+                raise  # too late for another answer: let the server cut the connection
+            await _answer(AppError(), scope, receive, send)
 
 
-async def _answer(error: AppError, started: bool, scope: Scope, receive: Receive, send: Send) -> None:
-    if started:
-        raise error  # too late for another answer: let the server cut the connection
+async def _answer(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
     await problem_response(error, request_language(scope))(scope, receive, send)
