@@ -88,7 +88,7 @@ def _record_tasks() -> None:
         sa.Column("source_id", BigId),
         sa.Column("open_source_id", BigId),
         sa.Column("source_name", sa.String(64), nullable=False),
-        sa.Column("asset_id", sa.String(36), nullable=False),
+        sa.Column("asset_id", sa.String(36)),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("trigger", sa.String(16), nullable=False),
         sa.Column("schedule_id", BigId),

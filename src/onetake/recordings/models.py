@@ -75,7 +75,8 @@ class Schedule(Base):
 
 
 class RecordTask(Base):
-    """One recording. `asset_id` names its folder and media URLs; `stop_at` is its planned end.
+    """One recording. `asset_id` names its folder and media URLs, once the media server has begun; `stop_at` is its
+    planned end.
 
     `open_source_id` equals `source_id` while the task is open and is NULL afterwards: its unique index is what makes
     a second start fail on every database.
@@ -92,7 +93,7 @@ class RecordTask(Base):
     source_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("live_sources.id", ondelete="SET NULL"))
     open_source_id: Mapped[int | None] = mapped_column(BigId, unique=True)
     source_name: Mapped[str] = mapped_column(String(64))
-    asset_id: Mapped[str] = mapped_column(String(36), unique=True)
+    asset_id: Mapped[str | None] = mapped_column(String(36), unique=True)
     status: Mapped[str] = mapped_column(String(16))
     trigger: Mapped[str] = mapped_column(String(16))
     schedule_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("schedules.id", ondelete="SET NULL"), index=True)
