@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -243,4 +244,8 @@ def _check(argv: Sequence[str]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+    # The static ffmpeg looks for certificates in Debian's places only; it is told where this system has them.
+    trusted = ssl.get_default_verify_paths()
+    found = {"SSL_CERT_FILE": trusted.cafile, "SSL_CERT_DIR": trusted.capath}
+    certificates = {name: path for name, path in found.items() if path}
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": "/nonexistent", **certificates}
