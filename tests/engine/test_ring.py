@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from onetake.engine.ring import Gone, Place, Ring
+from onetake.engine.ring import Gone, Ring
 from onetake.media.fmp4.parts import Part, Run
 from onetake.media.units import Codec, Track
 
@@ -37,13 +37,13 @@ class TestWindow:
         assert ring.find("other", 19) is None
 
     def test_segments_on_disk_stay_listed_without_their_bytes(self) -> None:
-        ring = Ring(10, window_s=lambda: 20)
-        for msn in range(20):
-            for index in range(5):
-                ring.add(part(msn, index))
-            ring.segments[-1].place = Place("rec", 0, msn * 5, 5)
+        ring = filled(20, Ring(10, window_s=lambda: 20, asset_of=lambda msn: "recording"))
         assert [segment.msn for segment in ring.segments] == list(range(10, 20))
         assert [segment.in_memory for segment in ring.segments] == [False] * 5 + [True] * 5
+
+    def test_a_segment_that_no_recording_holds_ends_the_list(self) -> None:
+        ring = filled(20, Ring(10, window_s=lambda: 100, asset_of=lambda msn: "recording" if msn > 11 else None))
+        assert [segment.msn for segment in ring.segments] == list(range(12, 20))
 
     def test_the_open_segment_is_last(self) -> None:
         ring = filled(3)
@@ -54,7 +54,7 @@ class TestWindow:
 
 class TestPreRoll:
     @pytest.mark.parametrize(("seconds", "first"), [(0, 4), (1.9, 4), (2.5, 3), (4.5, 2), (100, 0)])
-    def test_it_starts_at_a_keyframe_at_most_so_far_back(self, seconds: float, first: int) -> None:
+    def test_it_starts_at_a_segment_at_most_so_far_back(self, seconds: float, first: int) -> None:
         ring = filled(4)
         ring.add(part(4, 0))
         parts = ring.last_parts(seconds)

@@ -60,7 +60,8 @@ class MediaOptions:
     `control_secret` guards `/control/*` and `/api/v1/*` and signs callbacks; `token_secret` is what playback
     tokens are signed with (empty: none are needed).
     `api_url` is where callbacks go (None: none are sent). `standalone` opens publishing, playing and control to
-    loopback clients and records every stream. A port of 0 takes a free one.
+    loopback clients and records every stream. `allow_private` lists the private networks and hosts that may be pulled
+    from. `ffmpeg` is the program for pulls (empty: the packaged one). A port of 0 takes a free one.
     """
 
     data_dir: Path
@@ -71,10 +72,9 @@ class MediaOptions:
     control_secret: str = ""
     token_secret: bytes = b""
     api_url: str | None = None
-    files_url: str | None = None
     standalone: bool = False
     ffmpeg: str = ""
-    allow_private_pulls: bool = False
+    allow_private: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     live: LiveOptions = field(default_factory=LiveOptions)

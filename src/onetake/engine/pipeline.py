@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from onetake.engine.fanout import Fanout
+from onetake.engine.meter import StreamMeter
 from onetake.engine.options import Limits, LiveOptions
 from onetake.engine.ring import Ring
 from onetake.kit.ids import uuid7
@@ -57,14 +58,16 @@ class Life:
         *,
         first_msn: int,
         on_part: Callable[[Part], None],
-        window_s: Callable[[], float],
+        window_s: Callable[[], float] = lambda: 0.0,
+        asset_of: Callable[[int], str | None] = lambda msn: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.session_id = str(uuid7())
         self.started_ms = time.time_ns() // 1_000_000
         self.fanout = Fanout(live, limits, now_s)
-        self.ring = Ring(live.ring_s, window_s)
+        self.ring = Ring(live.ring_s, window_s, asset_of)
+        self.stats = StreamMeter(now_s)
         self.gaps: list[Gap] = []
         self.unsupported: list[str] = []
         self._on_part = on_part
@@ -84,6 +87,25 @@ class Life:
     def next_msn(self) -> int:
         """Where the media sequence stands."""
         return self._packager.next_msn
+
+    @property
+    def gap_ms(self) -> int:
+        """Time without media inside the session so far."""
+        return sum(gap.duration_ms for gap in self.gaps)
+
+    @property
+    def discarded_units(self) -> int:
+        """Units that broke the rules of time or could not be placed."""
+        return self._normalizer.dropped.total() + self._packager.dropped_units
+
+    def media(self) -> list[str]:
+        """The tracks in words: `h264 1920x1080`, `aac 48000`."""
+        return [
+            f"{track.codec} {track.width}x{track.height}"
+            if track.kind is Kind.VIDEO
+            else f"{track.codec} {track.sample_rate}"
+            for track in self.tracks
+        ]
 
     def begin(self, reason: str) -> None:
         """Another publisher goes on with the session; `reason` says why the one before ended."""
@@ -112,12 +134,14 @@ class Life:
 
     def _track(self, track: Track) -> None:
         self._tracks[track.kind] = track
+        self.stats.set_track(track)
         self._normalizer.push(track)
         self._packager.set_track(track)
         if self.fanout.started:
             self.fanout.start(FlvMuxer(self.tracks))
 
     def _unit(self, unit: Unit) -> None:
+        self.stats.add(unit)
         for item in self._normalizer.push(unit):
             if isinstance(item, Unit):
                 self._emit(item)

@@ -15,19 +15,9 @@ class Gone(LookupError):
     """The ring was closed while someone waited: the stream is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a segment lies on disk: `asset` (recording or window), file number, offset and length in bytes."""
-
-    asset: str
-    file: int
-    offset: int
-    size_bytes: int
-
-
 @dataclass(slots=True, eq=False)
 class RingSegment:
-    """One segment of the window. Its parts are emptied when it leaves memory; `place` says where it lies then."""
+    """One segment of the window. Its parts are emptied when it leaves memory; `asset` names its recording then."""
 
     run: Run
     msn: int
@@ -36,7 +26,7 @@ class RingSegment:
     parts: list[Part] = field(default_factory=list)
     ended: bool = False
     duration_s: float = 0.0
-    place: Place | None = None
+    asset: str | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -53,15 +43,21 @@ class Ring:
     """Segments of one stream, oldest first; the last one may be open.
 
     `ring_s`: how much complete media stays in memory. `window_s()` says how much more may be listed because it lies on
-    disk (0: only what is in memory).
+    disk (0: only what is in memory); `asset_of(msn)` names the recording that holds a segment, None when none does.
     """
 
-    def __init__(self, ring_s: float, window_s: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        ring_s: float,
+        window_s: Callable[[], float] = lambda: 0.0,
+        asset_of: Callable[[int], str | None] = lambda msn: None,
+    ) -> None:
         self.segments: deque[RingSegment] = deque()
         self.closed = False
         self.version = 0
         self._ring_s = ring_s
         self._window_s = window_s
+        self._asset_of = asset_of
         self._memory: deque[RingSegment] = deque()
         self._memory_s = 0.0
         self._listed_s = 0.0
@@ -92,12 +88,12 @@ class Ring:
         return list({id(segment.run): segment.run for segment in self.segments}.values())
 
     def last_parts(self, seconds: float) -> list[Part]:
-        """The parts in memory from the earliest keyframe at most `seconds` old, or from the last keyframe, to now."""
+        """The parts in memory from the earliest segment at most `seconds` old, at least the present one, to now."""
         parts = [part for segment in self._memory for part in segment.parts]
         start, age_s = None, 0.0
         for index in range(len(parts) - 1, -1, -1):
             age_s += parts[index].duration_s
-            if parts[index].independent:
+            if parts[index].starts_segment:
                 start = index if start is None or age_s <= seconds else start
                 if age_s >= seconds:
                     break
@@ -131,13 +127,14 @@ class Ring:
             oldest = self._memory.popleft()
             self._memory_s -= oldest.duration_s
             oldest.parts = []
-        self.trim()
+            oldest.asset = self._asset_of(oldest.msn)
+        self._trim()
 
-    def trim(self) -> None:
+    def _trim(self) -> None:
         """Forget segments that are neither in memory nor inside the window on disk."""
         while self.segments and not self.segments[0].in_memory:
             oldest = self.segments[0]
-            if oldest.place is not None and self._listed_s <= self._window_s():
+            if oldest.asset is not None and self._listed_s <= self._window_s():
                 return
             self._listed_s -= oldest.duration_s
             del self._by_msn[self.segments.popleft().msn]

@@ -6,8 +6,8 @@ the session. Loop only.
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from onetake.engine.hooks import HookClient, Hooks, client_event
@@ -18,7 +18,9 @@ from onetake.engine.sessions import Decision, PushState, Session, SessionRules, 
 from onetake.engine.state import NAME, RecordMode, StateStore, StreamConfig
 from onetake.kit.ids import random_hex
 from onetake.media.flv import FlvDemuxer, FlvTag
+from onetake.media.flv.demuxer import Output
 from onetake.media.fmp4 import Part
+from onetake.media.units import Unit
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,9 @@ class Recorder(Protocol):
     def window_s(self, name: str) -> float:
         """How many seconds of the stream can be played from disk."""
 
+    def asset_of(self, name: str, msn: int) -> str | None:
+        """The recording that holds a segment, None when none does."""
+
 
 @dataclass(eq=False, slots=True)
 class LiveStream:
@@ -93,11 +98,21 @@ class Ingest:
 
     def push(self, tag: FlvTag) -> None:
         """One tag. Raises `FlvError` when the publisher does not speak FLV."""
-        stream = self.stream
-        if not stream.session.media(self.publisher.client.client_id, self.hub.now_s()) or stream.life is None:
-            return
-        stream.received_bytes += len(tag.body)
-        stream.life.push(self.demuxer.push(tag))
+        if self.heard(len(tag.body)) and self.stream.life is not None:
+            self.stream.life.push(self.demuxer.push(tag))
+
+    def take(self, item: Output) -> None:
+        """One item that was demuxed elsewhere (a pull)."""
+        size_bytes = len(item.payload) if isinstance(item, Unit) else 0
+        if self.heard(size_bytes) and self.stream.life is not None:
+            self.stream.life.push([item])
+
+    def heard(self, size_bytes: int) -> bool:
+        """Note that media came; False when this publisher has no say any more."""
+        if not self.stream.session.media(self.publisher.client.client_id, self.hub.now_s()):
+            return False
+        self.stream.received_bytes += size_bytes
+        return True
 
     def lost(self, reason: str) -> None:
         """The connection broke: the grace window opens."""
@@ -144,6 +159,10 @@ class StreamHub:
             return StreamConfig(name, record=RecordMode.AUTO)
         return known
 
+    def wanted(self) -> Mapping[str, StreamConfig]:
+        """The streams of the desired state."""
+        return self._store.state.streams
+
     def life(self, name: str) -> Life | None:
         """The media of the running session, or of one that ended less than a minute ago (players finish it)."""
         stream = self.streams.get(name)
@@ -172,7 +191,8 @@ class StreamHub:
         stream, client = ingest.stream, ingest.publisher.client
         session = stream.session
         heard = session.stop(client.client_id) if clean else session.lost(client.client_id, self.now_s())
-        self._notify("on_unpublish", client, reason=reason if heard else "displaced")
+        why_unheard = "displaced" if session.client_id is not None else "ended"
+        self._notify("on_unpublish", client, reason=reason if heard else why_unheard)
         if heard:
             stream.publisher = None
             log.info("stream %s: publisher gone (%s)", stream.name, reason)
@@ -262,6 +282,7 @@ class StreamHub:
             first_msn=self._sequence.next_msn(name),
             on_part=lambda part: self._part(stream, part),
             window_s=lambda: self._recorder.window_s(name),
+            asset_of=lambda msn: self._recorder.asset_of(name, msn),
             now_s=self.now_s,
         )
         self._session_event(stream, "started")
@@ -311,5 +332,6 @@ class StreamHub:
         self._hooks.notify(client_event("on_session", client, **body, **extra))
 
     def _notify(self, action: str, client: HookClient, **extra: object) -> None:
+        """Notifications are kept on disk until they arrive: without the key (R16)."""
         if self._hooks is not None:
-            self._hooks.notify(client_event(action, client, **extra))
+            self._hooks.notify(client_event(action, replace(client, param=""), **extra))

@@ -1,0 +1,103 @@
+"""The live HTTP port (:8080): HTTP-FLV here, LL-HLS in `hls_live`, control in `control`. No disk is touched.
+
+Every media URL also exists below `/t/<token>/`; relative URLs of playlists inherit the token.
+"""
+
+import asyncio
+from functools import partial
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+from onetake.engine.fanout import Viewer, chunked, encode_flv, encode_flv_chunked
+from onetake.engine.hls_live import HlsLive
+from onetake.engine.pipeline import Life
+from onetake.engine.players import Players
+from onetake.engine.streams import StreamHub
+from onetake.engine.viewers import Protocol
+from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip
+from onetake.kit.signing import Grant
+
+NAME = r"{name:[A-Za-z0-9_-]{1,64}}"
+TOKEN = r"/t/{token:[A-Za-z0-9_.~-]{1,512}}"
+MAX_BODY_BYTES = 4 << 20
+
+
+def find_life(hub: StreamHub, name: str) -> Life:
+    """The media of a stream that runs or has just ended; 404 otherwise."""
+    life = hub.life(name)
+    if life is None:
+        raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})
+    return life
+
+
+def admit(request: web.Request, hub: StreamHub, players: Players) -> Grant | None:
+    """Check the playback token of a request; raises 403."""
+    name = request.match_info["name"]
+    token = request.match_info.get("token") or request.query.get("token")
+    return players.admit(hub.config(name), name, token)
+
+
+class FlvLive:
+    """`GET /live/<name>.flv`: an endless FLV file."""
+
+    def __init__(self, hub: StreamHub, players: Players) -> None:
+        self._hub = hub
+        self._players = players
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Serve the stream until it ends or the viewer goes."""
+        grant = admit(request, self._hub, self._players)
+        life = find_life(self._hub, request.match_info["name"])
+        if life.ring.closed:
+            raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})
+        response = web.StreamResponse(headers={"Content-Type": "video/x-flv", "Cache-Control": "no-store"})
+        in_chunks = request.version >= HttpVersion11
+        if in_chunks:
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()
+        await response.prepare(request)
+        if request.method != "HEAD":
+            await self._stream(request, life, in_chunks, grant)
+        return response
+
+    async def _stream(self, request: web.Request, life: Life, in_chunks: bool, grant: Grant | None) -> None:
+        """Writes go straight to the transport: one shared buffer for all viewers, no copy per viewer."""
+        transport = request.transport
+        if transport is None:
+            return
+        over = asyncio.Event()
+        viewer = Viewer(
+            transport,
+            encode_flv_chunked if in_chunks else encode_flv,
+            greet=chunked if in_chunks else bytes,
+            closed=over.set,
+        )
+        with self._players.watching(life.name, Protocol.FLV, life.fanout, viewer, client_ip(request), grant):
+            await over.wait()
+        if viewer.slow_since_s is not None:
+            transport.abort()
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """CORS preflight of any media URL."""
+    return web.Response(status=204, headers=PREFLIGHT)
+
+
+def media_app(hub: StreamHub, players: Players, hls: HlsLive) -> web.Application:
+    """The application of the live port with its media routes."""
+    app = web.Application(middlewares=[answer_errors], client_max_size=MAX_BODY_BYTES)
+    flv = FlvLive(hub, players)
+    for prefix in ("", TOKEN):
+        app.router.add_get(f"{prefix}/live/{NAME}.flv", flv.get)
+        hls.add_to(app, f"{prefix}/live/{NAME}")
+        app.router.add_route("OPTIONS", prefix + "/live/{path:.*}", preflight)
+    app.on_response_prepare.append(allow_any_origin)
+    return app
+
+
+def runner(app: web.Application) -> web.AppRunner:
+    """How the application is served: handlers end with their client, idle connections after 75 s."""
+    make = partial(web.AppRunner, handler_cancellation=True, keepalive_timeout=75, access_log=None)
+    return make(app, max_line_size=8190, max_field_size=8190, auto_decompress=False, shutdown_timeout=2)

@@ -1,0 +1,247 @@
+"""The writing side of one recording: its own thread and a bounded queue between it and the live loop.
+
+The loop only appends to the queue. The thread feeds `RecordingWriter`, which survives crashes and bad files; when the
+disk is full, too slow or gone the thread pauses, says why, and goes on as a new file once it can (F7-F13).
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from onetake.engine.disk import Disk, disk_reason
+from onetake.engine.options import RecordingOptions
+from onetake.kit.clock import wall_ms
+from onetake.media.fmp4 import Part
+from onetake.media.recording import RecordingError, RecordingPlace, RecordingSummary, RecordingWriter, WriterOptions
+
+log = logging.getLogger(__name__)
+
+MAX_HOLES = 10_000
+DISK_SLOW = "disk_slow"
+
+
+class RecordState(StrEnum):
+    """What a recording does. `paused`: the disk does not let it, see the reason."""
+
+    RECORDING = "recording"
+    PAUSED = "paused"
+    FINISHED = "finished"
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the thread has done; written by the thread, read by the loop. Segments are media sequence numbers.
+
+    `oldest_msn` to `newest_msn` are the segments that are wholly in the files, but for `holes`.
+    """
+
+    state: RecordState = RecordState.RECORDING
+    reason: str = ""
+    duration_s: float = 0.0
+    size_bytes: int = 0
+    lost_parts: int = 0
+    write_max_ms: float = 0.0
+    oldest_msn: int | None = None
+    newest_msn: int = -1
+    holes: set[int] = field(default_factory=set)
+
+    def holds(self, msn: int) -> bool:
+        """Whether the segment can be read from disk."""
+        return self.oldest_msn is not None and self.oldest_msn <= msn <= self.newest_msn and msn not in self.holes
+
+
+class _Stop:
+    """Queue item: finish after everything before it."""
+
+
+class _Overrun:
+    """Queue item: parts were thrown away at this place because the disk was too slow."""
+
+
+Report = Callable[[str], None]
+"""Told in the recording's thread: `paused`, `resumed`, `damaged` or `finished`."""
+
+
+class RecordingThread(threading.Thread):
+    """Writes one recording (or, with `window_s`, a rolling window of which whole old files are dropped)."""
+
+    def __init__(
+        self,
+        place: RecordingPlace,
+        disk: Disk,
+        options: RecordingOptions,
+        writer_options: WriterOptions,
+        report: Report,
+        window_s: float | None = None,
+    ) -> None:
+        super().__init__(name=f"record-{place.recording_id[-12:]}", daemon=True)
+        self.place = place
+        self.progress = Progress()
+        self.queued_bytes = 0
+        self._disk = disk
+        self._options = options
+        self._report = report
+        self.window_s = window_s
+        self._writer = RecordingWriter(place, writer_options)
+        self._queue: queue.SimpleQueue[Part | _Stop | _Overrun] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._overrun = False
+        self._next_look_s = 0.0
+        self._next_try_s = 0.0
+        self._damages_told = 0
+
+    # -- loop side -----------------------------------------------------------------------------------------------
+
+    def put(self, part: Part) -> None:
+        """Queue a part; never blocks. Past the bound everything is thrown away until the queue is half empty."""
+        limit = self._options.queue_bytes
+        with self._lock:
+            limit = limit // 2 if self._overrun else limit
+            if self.queued_bytes + part.size_bytes > limit:
+                self.progress.lost_parts += 1
+                self.progress.holes.add(part.msn)
+                if not self._overrun:
+                    self._queue.put(_Overrun())
+                self._overrun = True
+                return
+            self._overrun = False
+            self.queued_bytes += part.size_bytes
+        self._queue.put(part)
+
+    def finish(self) -> None:
+        """Stop after what has been queued; `join` waits for it."""
+        self._queue.put(_Stop())
+
+    def summary(self) -> RecordingSummary:
+        """Files, damages and gaps; exact once the thread has ended."""
+        return self._writer.summary()
+
+    # -- thread side ---------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Write until told to stop."""
+        self._pause_without_room()
+        while not isinstance(item := self._next_item(), _Stop):
+            if isinstance(item, _Overrun):
+                self._pause(DISK_SLOW)
+            elif item is not None:
+                self._take(item)
+            if time.monotonic() >= self._next_look_s:
+                self._look_after()
+        self._writer.close()
+        self._tell_damage()
+        self.progress.state = RecordState.FINISHED
+        self._report("finished")
+
+    def _next_item(self) -> Part | _Stop | _Overrun | None:
+        try:
+            item = self._queue.get(timeout=max(0.05, self._next_look_s - time.monotonic()))
+        except queue.Empty:
+            return None
+        if isinstance(item, Part):
+            with self._lock:
+                self.queued_bytes -= item.size_bytes
+        return item
+
+    def _take(self, part: Part) -> None:
+        if self.progress.state is RecordState.PAUSED and not self._may_resume(part):
+            self._lose(part)
+            return
+        began_s = time.monotonic()
+        try:
+            written = self._writer.append(part)
+        except RecordingError as error:
+            self._lose(part)
+            self._pause(error.code)
+            return
+        self.progress.write_max_ms = max(self.progress.write_max_ms, (time.monotonic() - began_s) * 1000)
+        self._count(part, written)
+        self._tell_damage()
+
+    def _count(self, part: Part, written: bool) -> None:
+        progress = self.progress
+        if not written:
+            progress.holes.add(part.msn)
+            return
+        progress.duration_s += part.duration_s
+        progress.size_bytes += part.size_bytes
+        if progress.oldest_msn is None and part.starts_segment:
+            progress.oldest_msn = part.msn
+        if part.ends_segment:
+            progress.newest_msn = part.msn
+
+    def _lose(self, part: Part) -> None:
+        self.progress.lost_parts += 1
+        if len(self.progress.holes) < MAX_HOLES:
+            self.progress.holes.add(part.msn)
+
+    def _look_after(self) -> None:
+        """Every sync interval: sync although no part came, look at the free space, drop what left the window."""
+        self._next_look_s = time.monotonic() + self._options.fsync_interval_s
+        if self.progress.state is RecordState.PAUSED:
+            return
+        try:
+            self._disk.check_present()
+            self._writer.tick()
+            if self.window_s is not None:
+                self._drop_old(self.window_s)
+            if self._disk.must_stop():
+                self._writer.rotate()
+                self._pause("disk_full")
+        except RecordingError as error:
+            self._pause(error.code)
+        except OSError as error:
+            self._pause(disk_reason(error))
+        self._tell_damage()
+
+    def _drop_old(self, window_s: float) -> None:
+        if self._writer.drop_before(wall_ms() - int(window_s * 1000)):
+            summary = self._writer.summary()
+            self.progress.size_bytes, self.progress.duration_s = summary.size_bytes, summary.duration_s
+
+    # -- trouble -------------------------------------------------------------------------------------------------
+
+    def _pause_without_room(self) -> None:
+        try:
+            self._disk.check_present()
+            if not self._disk.may_start():
+                self._pause("disk_full")
+        except OSError as error:
+            self._pause(disk_reason(error))
+
+    def _may_resume(self, part: Part) -> bool:
+        """At a segment with a keyframe, every few seconds, see whether the disk takes data again."""
+        now = time.monotonic()
+        if not (part.independent and part.starts_segment) or now < self._next_try_s:
+            return False
+        self._next_try_s = now + self._options.resume_check_s
+        try:
+            self._disk.check_present()
+            if self.progress.reason != DISK_SLOW and not self._disk.may_start():
+                return False
+        except OSError:
+            return False
+        self.progress.state, self.progress.reason = RecordState.RECORDING, ""
+        self._report("resumed")
+        return True
+
+    def _pause(self, reason: str) -> None:
+        """Close the file at its last whole part and wait for better times."""
+        log.warning("recording %s pauses: %s", self.place.recording_id, reason)
+        try:
+            self._writer.rotate()
+        except RecordingError as error:
+            log.warning("recording %s: %s", self.place.recording_id, error)
+        self._next_try_s = time.monotonic() + self._options.resume_check_s
+        self.progress.state, self.progress.reason = RecordState.PAUSED, reason
+        self._report("paused")
+
+    def _tell_damage(self) -> None:
+        damages = len(self._writer.summary().damages)
+        if damages > self._damages_told:
+            self._damages_told = damages
+            self._report("damaged")

@@ -1,0 +1,424 @@
+"""All recordings and time-shift windows of the live process: start, stop, events, what is where. Loop only.
+
+Beside its files each recording keeps `recording.json` (whose, since when, how it ended): it outlives the process, so a
+recording that a crash interrupted can be named, and goes on when its publisher returns inside the grace window.
+"""
+
+import asyncio
+import json
+import logging
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onetake.engine.disk import Disk
+from onetake.engine.options import MediaOptions
+from onetake.engine.pipeline import Life
+from onetake.engine.recorder import RecordingThread
+from onetake.engine.state import RecordMode, StreamConfig, write_atomically
+from onetake.kit.clock import wall_ms
+from onetake.kit.errors import AppError, Text
+from onetake.kit.ids import uuid7
+from onetake.media.fmp4 import Part
+from onetake.media.index import BadIndex, IndexReader
+from onetake.media.recording import (
+    RecordingPlace,
+    WriterOptions,
+    asset_folder,
+    recording_place,
+    recover,
+    video_files,
+)
+
+log = logging.getLogger(__name__)
+
+RENDITION = "source"
+SHEET = "recording.json"
+TIME_SHIFT = "time_shift"
+WINDOW_FILE_S = 60.0
+MAX_FINISHED = 1000
+
+
+class NotLive(AppError):
+    """Only a stream that is live can be recorded."""
+
+    status = 409
+    code = "stream_not_live"
+    text = Text(en="This stream is not live.", zh_cn="该直播流当前未开播。", zh_tw="該直播流目前未開播。")
+
+
+class NotRecording(AppError):
+    """There is nothing to stop."""
+
+    status = 409
+    code = "not_recording"
+    text = Text(en="This stream is not being recorded.", zh_cn="该直播流未在录制。", zh_tw="該直播流未在錄製。")
+
+
+class NoRoom(AppError):
+    """Too little free space to begin."""
+
+    status = 507
+    code = "disk_full"
+    text = Text(
+        en="There is too little free space to record.",
+        zh_cn="磁盘剩余空间不足，无法录制。",
+        zh_tw="磁碟剩餘空間不足，無法錄製。",
+    )
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What is known of a recording besides its media; `recording.json` and the JSON of `/control/recordings`.
+
+    `state`: `recording`, `paused`, `finished`, or `interrupted` (the server ended; it may go on). Times are Unix ms.
+    """
+
+    id: str
+    name: str
+    session: str
+    trigger: str
+    started_ms: int
+    state: str = "recording"
+    reason: str = ""
+    ended_ms: int = 0
+    duration_s: float = 0.0
+    size_bytes: int = 0
+    files: int = 0
+    gaps: list[dict[str, int]] = field(default_factory=list)
+    damages: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+@dataclass(eq=False, slots=True)
+class Recording:
+    """A recording in progress. `earlier_*`: what it had when a restart interrupted it."""
+
+    sheet: Sheet
+    thread: RecordingThread
+    earlier_s: float = 0.0
+    earlier_bytes: int = 0
+    earlier_files: int = 0
+
+    def refresh(self) -> Sheet:
+        """The sheet with the thread's present figures."""
+        sheet, progress, summary = self.sheet, self.thread.progress, self.thread.summary()
+        sheet.state, sheet.reason = progress.state.value, progress.reason
+        sheet.duration_s = round(self.earlier_s + progress.duration_s, 3)
+        sheet.size_bytes = self.earlier_bytes + sum(file.size_bytes for file in summary.files)
+        sheet.files = self.earlier_files + len(summary.files)
+        sheet.gaps = [asdict(gap) for gap in summary.gaps]
+        sheet.damages = [asdict(damage) for damage in summary.damages]
+        return sheet
+
+
+Tell = Callable[[str, Sheet], None]
+"""Told on the loop of each change: `started`, `paused`, `resumed`, `damaged`, `finished`."""
+
+
+class Recordings:
+    """Everything that is being written, by stream name, and what was written lately.
+
+    It is the `Recorder` of the stream hub.
+    """
+
+    def __init__(self, options: MediaOptions, disk: Disk, tell: Tell) -> None:
+        self.active: dict[str, Recording] = {}
+        self.windows: dict[str, Recording] = {}
+        self.finished: dict[str, Sheet] = {}
+        self._interrupted: dict[str, tuple[Sheet, float]] = {}
+        self._lives: dict[str, Life] = {}
+        self._options = options
+        self._disk = disk
+        self._tell = tell
+        self._stopping = False
+        self._writes = ThreadPoolExecutor(1, thread_name_prefix="record-sheets")
+        self._closing: set[Recording] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # -- the stream hub calls these ------------------------------------------------------------------------------
+
+    def session_started(self, life: Life, config: StreamConfig) -> None:
+        """A session begins or its configuration changed: start what is wanted and missing."""
+        name = life.name
+        self._lives[name] = life
+        if name not in self.active and (config.record is RecordMode.AUTO or name in self._interrupted):
+            self._begin(life, config, "auto", preroll_s=self._options.live.ring_s)
+        if name not in self.windows and config.time_shift_s > 0:
+            self._begin_window(life, config)
+
+    def part(self, name: str, part: Part) -> None:
+        """The next part of a stream."""
+        for book in (self.active, self.windows):
+            recording = book.get(name)
+            if recording is not None:
+                recording.thread.put(part)
+
+    def session_ended(self, name: str) -> None:
+        """The session is over: finish what is being written of it."""
+        self._lives.pop(name, None)
+        self._finish(self.active.pop(name, None))
+        self._finish(self.windows.pop(name, None))
+
+    def window_s(self, name: str) -> float:
+        """How many seconds of the stream may be played from disk: all of a recording, else its time-shift window."""
+        if name in self.active:
+            return float("inf")
+        window = self.windows.get(name)
+        return window.thread.window_s or 0.0 if window else 0.0
+
+    def asset_of(self, name: str, msn: int) -> str | None:
+        """The recording or window that holds a segment; None when it is on no disk."""
+        for book in (self.active, self.windows):
+            recording = book.get(name)
+            if recording is not None and recording.thread.progress.holds(msn):
+                return recording.sheet.id
+        return None
+
+    # -- control -------------------------------------------------------------------------------------------------
+
+    async def start(self, name: str, config: StreamConfig, preroll_s: float = 0.0) -> Sheet:
+        """Record a live stream from at most `preroll_s` back; the running recording when there is one already.
+
+        Raises `NotLive` and `NoRoom`.
+        """
+        if name in self.active:
+            return self.active[name].refresh()
+        if name not in self._lives:
+            raise NotLive
+        if not await asyncio.to_thread(self._has_room):
+            raise NoRoom
+        life = self._lives.get(name)
+        if life is None:
+            raise NotLive
+        if name not in self.active:
+            self._begin(life, config, "manual", min(preroll_s, self._options.recording.preroll_max_s))
+        return self.active[name].refresh()
+
+    async def stop(self, name: str) -> Sheet:
+        """Finish the recording of a stream and return when it is safe on disk. Raises `NotRecording`."""
+        recording = self.active.pop(name, None)
+        if recording is None:
+            raise NotRecording
+        self._finish(recording)
+        await asyncio.to_thread(recording.thread.join)
+        return recording.refresh()
+
+    def sheets(self, name: str | None = None) -> list[Sheet]:
+        """Recordings in progress and lately finished, newest first."""
+        running = [recording.refresh() for recording in self.active.values()]
+        waiting = [sheet for sheet, _ in self._interrupted.values()]
+        every = [*running, *waiting, *self.finished.values()]
+        found = [sheet for sheet in every if name is None or sheet.name == name]
+        return sorted(found, key=lambda sheet: sheet.started_ms, reverse=True)
+
+    def tick(self) -> None:
+        """Give up interrupted recordings whose publisher did not return."""
+        now = time.monotonic()
+        for name, (sheet, until_s) in list(self._interrupted.items()):
+            if now >= until_s:
+                del self._interrupted[name]
+                self._settle(sheet)
+
+    def begin_stop(self) -> None:
+        """The server stops: recordings that end from now on are `interrupted`, a quick restart goes on with them."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Finish every file, after `begin_stop` and the end of all sessions."""
+        for name in {*self.active, *self.windows}:
+            self.session_ended(name)
+        await self._idle.wait()
+        await asyncio.to_thread(self._writes.shutdown)
+
+    # -- start-up ------------------------------------------------------------------------------------------------
+
+    def adopt(self, sheets: list[Sheet], resumable: set[str]) -> None:
+        """What recovery found: finished recordings, and (`resumable` ids) those that may go on for the grace time."""
+        until_s = time.monotonic() + self._options.limits.grace_s
+        for sheet in sheets:
+            if sheet.id in resumable:
+                sheet.state = "interrupted"
+                self._interrupted[sheet.name] = (sheet, until_s)
+            elif sheet.state != "finished":
+                self._settle(sheet)
+            else:
+                self._remember(sheet)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _has_room(self) -> bool:
+        try:
+            self._disk.check_present()
+            return self._disk.may_start()
+        except OSError:
+            return False
+
+    def _begin(self, life: Life, config: StreamConfig, trigger: str, preroll_s: float) -> None:
+        before, _ = self._interrupted.pop(life.name, (None, 0.0))
+        sheet = before or Sheet(str(uuid7()), life.name, life.session_id, trigger, wall_ms())
+        sheet.state = "recording"
+        place = recording_place(self._options.data_dir, uuid.UUID(sheet.id), RENDITION)
+        writer_options = WriterOptions(
+            self._options.recording.fsync_interval_s, config.rotate_s or None, config.rotate_bytes or None
+        )
+        recording = Recording(sheet, self._thread(place, writer_options, sheet.id))
+        if before is not None:
+            recording.earlier_s, recording.earlier_bytes = before.duration_s, before.size_bytes
+            recording.earlier_files = before.files
+        self.active[life.name] = recording
+        self._launch(recording, life, preroll_s)
+        self._tell("started", sheet)
+
+    def _begin_window(self, life: Life, config: StreamConfig) -> None:
+        sheet = Sheet(str(uuid7()), life.name, life.session_id, TIME_SHIFT, wall_ms())
+        folder = asset_folder(self._options.data_dir, uuid.UUID(sheet.id)) / RENDITION
+        place = RecordingPlace(folder, None, sheet.id, RENDITION)
+        writer_options = WriterOptions(None, rotate_after_s=min(WINDOW_FILE_S, config.time_shift_s))
+        recording = Recording(sheet, self._thread(place, writer_options, sheet.id, config.time_shift_s))
+        self.windows[life.name] = recording
+        self._launch(recording, life, preroll_s=0)
+
+    def _thread(
+        self, place: RecordingPlace, writer_options: WriterOptions, asset: str, window_s: float | None = None
+    ) -> RecordingThread:
+        loop = asyncio.get_running_loop()
+
+        def report(event: str) -> None:
+            loop.call_soon_threadsafe(self._reported, asset, event)
+
+        return RecordingThread(place, self._disk, self._options.recording, writer_options, report, window_s)
+
+    def _launch(self, recording: Recording, life: Life, preroll_s: float) -> None:
+        self._closing.add(recording)
+        self._idle.clear()
+        recording.thread.start()
+        self._write_sheet(recording.sheet)
+        for part in life.ring.last_parts(preroll_s):
+            recording.thread.put(part)
+
+    def _finish(self, recording: Recording | None) -> None:
+        if recording is not None:
+            recording.thread.finish()
+
+    def _reported(self, asset: str, event: str) -> None:
+        """A recording's thread said something."""
+        recording = next((one for one in self._closing if one.sheet.id == asset), None)
+        if recording is None:
+            return
+        is_window = recording.thread.window_s is not None
+        sheet = recording.refresh()
+        if event == "finished":
+            self._closing.discard(recording)
+            if not self._closing:
+                self._idle.set()
+            if is_window:
+                self._remove_window(recording)
+            elif self._stopping:
+                self._interrupt(sheet)
+            else:
+                self._settle(sheet)
+        elif not is_window:
+            self._write_sheet(sheet)
+            self._tell(event, sheet)
+
+    def _interrupt(self, sheet: Sheet) -> None:
+        sheet.state = "interrupted"
+        self._write_sheet(sheet)
+
+    def _settle(self, sheet: Sheet) -> None:
+        sheet.state = "finished"
+        sheet.ended_ms = wall_ms()
+        self._write_sheet(sheet)
+        self._remember(sheet)
+        self._tell("finished", sheet)
+
+    def _remember(self, sheet: Sheet) -> None:
+        self.finished[sheet.id] = sheet
+        while len(self.finished) > MAX_FINISHED:
+            del self.finished[next(iter(self.finished))]
+
+    # -- disk, in threads ----------------------------------------------------------------------------------------
+
+    def _write_sheet(self, sheet: Sheet) -> None:
+        """Keep the sheet beside the files. It is small and not needed to play them: failures are only logged."""
+        data = json.dumps(sheet.as_dict()).encode()
+        path = asset_folder(self._options.data_dir, uuid.UUID(sheet.id)) / SHEET
+        self._in_thread(lambda: write_atomically(path, data))
+
+    def _remove_window(self, recording: Recording) -> None:
+        """A time-shift window ends with its session."""
+        folder = recording.thread.place.folder.parent
+        self._in_thread(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    def _in_thread(self, work: Callable[[], None]) -> None:
+        """Sheets are written one after the other, so that the newest wins."""
+        self._writes.submit(_logged, work)
+
+
+def _logged(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except OSError as error:
+        log.warning("recording sheet: %s", error)
+
+
+def recover_recordings(options: MediaOptions) -> tuple[list[Sheet], set[str]]:
+    """At start-up, in a thread: repair what was open, remove left-over windows, read the sheets of all recordings.
+
+    Returns the sheets (oldest first) and the ids of those that were interrupted less than the grace time ago.
+    """
+    recovered = {found.recording_id: found for found in recover(options.open_dir)}
+    sheets, resumable = [], set()
+    for path in sorted(options.media_dir.glob(f"*/*/*/{SHEET}")):
+        sheet = read_sheet(path)
+        if sheet is None:
+            continue
+        if sheet.trigger == TIME_SHIFT:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            continue
+        if sheet.state != "finished":
+            _measure(path.parent / RENDITION, sheet)
+            last_ms = _last_write_ms(path.parent / RENDITION)
+            if wall_ms() - last_ms < options.limits.grace_s * 1000:
+                resumable.add(sheet.id)
+        sheets.append(sheet)
+    for recording_id, found in recovered.items():
+        log.info("recovered recording %s: %.1f s in %d files", recording_id, found.duration_s, len(found.files))
+    return sheets, resumable
+
+
+def read_sheet(path: Path) -> Sheet | None:
+    """A sheet from disk; None when it is missing or broken (the recording still plays, only its name is unknown)."""
+    try:
+        raw = json.loads(path.read_bytes())
+        return Sheet(**{key: raw[key] for key in Sheet.__dataclass_fields__ if key in raw})
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        log.warning("recording sheet %s: %s", path.parent.name, error)
+        return None
+
+
+def _measure(folder: Path, sheet: Sheet) -> None:
+    """Figures of an interrupted recording, from its indexes."""
+    sheet.duration_s, sheet.size_bytes, sheet.files = 0.0, 0, 0
+    for video in video_files(folder):
+        sheet.files += 1
+        sheet.size_bytes += video.stat().st_size
+        with suppress(BadIndex, OSError), IndexReader(video.with_suffix(".idx")) as index:
+            if len(index):
+                sheet.duration_s += (index[-1].end_ticks - index[0].dts_ticks) / index.header.timescale
+
+
+def _last_write_ms(folder: Path) -> float:
+    files = video_files(folder)
+    return files[-1].stat().st_mtime * 1000 if files else 0.0

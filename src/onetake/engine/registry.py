@@ -1,0 +1,164 @@
+"""What the live process tells about its streams and clients: to the SRS API, the metrics page and `/control`."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from onetake.engine.players import Players
+from onetake.engine.pulls import Pulls
+from onetake.engine.recordings import Recordings
+from onetake.engine.sessions import PushState
+from onetake.engine.srs_api import AudioInfo, ClientInfo, StreamInfo, VideoInfo
+from onetake.engine.streams import APP, LiveStream, StreamHub
+from onetake.engine.viewers import Protocol
+from onetake.media.bits import CodecError
+from onetake.media.codecs import TrackInfo, describe
+from onetake.media.units import Kind
+
+_STATES = {PushState.OFFLINE: "idle", PushState.PUSHING: "live"}
+_PLAY_TYPES = {
+    Protocol.RTMP: "rtmp-play",
+    Protocol.FLV: "flv-play",
+    Protocol.HLS: "hls-play",
+    Protocol.WHEP: "rtc-play",
+}
+
+
+class LiveRegistry:
+    """Read-only view for outsiders, and the kick. Loop only, nothing blocks."""
+
+    def __init__(self, hub: StreamHub, players: Players, recordings: Recordings, pulls: Pulls) -> None:
+        self._hub = hub
+        self._players = players
+        self._recordings = recordings
+        self._pulls = pulls
+
+    def streams(self) -> Sequence[StreamInfo]:
+        """Every known stream."""
+        return [self._stream(stream) for stream in self._hub.streams.values()]
+
+    def clients(self) -> Sequence[ClientInfo]:
+        """Every publisher and viewer."""
+        return [*self._publishers(), *self._viewers()]
+
+    async def kick(self, client_id: str) -> bool:
+        """End a client: a publisher's session ends with it, so that it cannot slip back in the grace window."""
+        for stream in self._hub.streams.values():
+            if stream.session.client_id == client_id:
+                return self._hub.end(stream.name, "kicked")
+        if self._players.kick(client_id):
+            return True
+        session = self._players.viewers.find(client_id)
+        if session is not None:
+            self._players.gate.revoke("session", session.session)
+            self._players.viewers.disconnect(session)
+        return session is not None
+
+    def details(self) -> list[dict[str, Any]]:
+        """The streams for `/control/streams`: those wanted and those live."""
+        wanted = self._hub.wanted()
+        names = {*wanted, *self._hub.streams}
+        return [self._detail(name) for name in sorted(names)]
+
+    def _detail(self, name: str) -> dict[str, Any]:
+        stream, recording = self._hub.streams.get(name), self._recordings.active.get(name)
+        now = self._hub.now_s()
+        detail: dict[str, Any] = {
+            "name": name,
+            "state": self._hub.state(name).value,
+            "viewers": self._players.viewers.online(f"stream:{APP}/{name}"),
+            "recording": recording.sheet.id if recording else None,
+            "pull": self._pulls.status(name),
+            "media": [],
+        }
+        if stream is None:
+            return detail
+        life, publisher = stream.life, stream.publisher
+        detail["grace_left_s"] = round(stream.session.grace_left_s(now), 1)
+        detail["reconnects"] = stream.session.reconnects
+        if publisher is not None:
+            client = publisher.client
+            shown = {"client_id": client.client_id, "ip": client.ip, "type": publisher.kind, "agent": publisher.agent}
+            detail["publisher"] = shown | {"for_s": round(now - stream.published_s, 1)}
+        if life is not None:
+            detail |= {"session": life.session_id, "started_ms": life.started_ms, "media": life.media()}
+            detail |= {"gap_ms": life.gap_ms, "unsupported": life.unsupported[:8], "skipped": life.fanout.skipped}
+            detail["stats"] = life.stats.as_dict()
+        return detail
+
+    def _stream(self, stream: LiveStream) -> StreamInfo:
+        life, state = stream.life, self._hub.state(stream.name)
+        recording = self._recordings.active.get(stream.name)
+        progress = recording.thread.progress if recording else None
+        scope = f"stream:{APP}/{stream.name}"
+        totals = self._players.viewers.totals
+        sent = sum(totals[key].sent_bytes for key in ((scope, protocol) for protocol in Protocol) if key in totals)
+        video, audio = _tracks(stream)
+        stats = life.stats if life else None
+        return StreamInfo(
+            app=APP,
+            name=stream.name,
+            tc_url=stream.publisher.client.tc_url if stream.publisher else "",
+            live_ms=int((time.time() * 1000) - life.started_ms) if life and stream.session.alive else 0,
+            frames=stats.frames if stats else 0,
+            send_bytes=sent,
+            recv_bytes=stream.received_bytes,
+            publisher_id=stream.session.client_id,
+            video=video,
+            audio=audio,
+            state=_STATES.get(state, state.value),
+            fps=stats.fps if stats else 0.0,
+            bitrate_bps=stats.bitrate_bps if stats else 0.0,
+            gop_ms=stats.gop_ms if stats else 0.0,
+            reconnects=stream.session.reconnects,
+            gap_ms=life.gap_ms if life else 0,
+            skipped_units=life.fanout.skipped if life else 0,
+            discarded_units=life.discarded_units if life else 0,
+            recording=recording is not None,
+            recorded_bytes=progress.size_bytes if progress else 0,
+            write_lag_ms=progress.write_max_ms if progress else 0.0,
+        )
+
+    def _publishers(self) -> list[ClientInfo]:
+        now = self._hub.now_s()
+        found = []
+        for stream in self._hub.streams.values():
+            if stream.publisher is not None:
+                client = stream.publisher.client
+                found.append(
+                    ClientInfo(
+                        client.client_id, APP, stream.name, client.ip, stream.publisher.kind, True,
+                        now - stream.published_s, 0, stream.received_bytes, client.page_url, client.tc_url,
+                    )
+                )  # fmt: skip
+        return found
+
+    def _viewers(self) -> list[ClientInfo]:
+        now = time.time()
+        return [
+            ClientInfo(
+                session.client_id, APP, session.scope.rpartition("/")[2], session.ip,
+                _PLAY_TYPES.get(session.protocol, session.protocol.value), False, now - session.joined_s,
+                session.sent_bytes,
+            )
+            for session in self._players.viewers.sessions()
+        ]  # fmt: skip
+
+
+def _tracks(stream: LiveStream) -> tuple[VideoInfo | None, AudioInfo | None]:
+    """The tracks in SRS's spelling."""
+    video, audio = None, None
+    for track in stream.life.tracks if stream.life else []:
+        try:
+            info = describe(track)
+        except CodecError:
+            continue
+        if track.kind is Kind.VIDEO:
+            video = VideoInfo(_srs_codec(info), info.profile, info.level, info.width, info.height)
+        else:
+            audio = AudioInfo(_srs_codec(info), info.sample_rate, info.channels, info.profile)
+    return video, audio
+
+
+def _srs_codec(info: TrackInfo) -> str:
+    return info.codec.value.upper()
