@@ -12,8 +12,7 @@ export function dayStart(day: string): string | undefined {
   return midnight(day, 0)?.toISOString()
 }
 
-/** Last instant of the day (to the millisecond); undefined for anything that is no day. */
+/** The instant after the day's last one, for ranges that do not include their end; undefined for no day. */
 export function dayEnd(day: string): string | undefined {
-  const next = midnight(day, 1)
-  return next === null ? undefined : new Date(next.getTime() - 1).toISOString()
+  return midnight(day, 1)?.toISOString()
 }

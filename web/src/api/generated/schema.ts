@@ -8,8 +8,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** La */
-        get: operations["la_api_audit_get"];
+        /**
+         * List administrative acts
+         * @description Who did what to what, when and from where; the newest first.
+         */
+        get: operations["listAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -293,8 +296,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lj */
-        get: operations["lj_api_jobs_get"];
+        /**
+         * List jobs
+         * @description Jobs by state, queue and kind, the newest first.
+         */
+        get: operations["listJobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -310,8 +316,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gj */
-        get: operations["gj_api_jobs__id__get"];
+        /**
+         * Show a job
+         * @description One job with arguments, result, error, log and parts.
+         */
+        get: operations["getJob"];
         put?: never;
         post?: never;
         delete?: never;
@@ -329,8 +338,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cj */
-        post: operations["cj_api_jobs__id__cancel_post"];
+        /**
+         * Cancel a job
+         * @description Ends it and its parts; a running one ends within seconds. 409 when it has ended already.
+         */
+        post: operations["cancelJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -346,8 +358,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Rj */
-        post: operations["rj_api_jobs__id__retry_post"];
+        /**
+         * Try a job again
+         * @description Puts a failed or cancelled job, and its failed parts, back into the queue. 409 for any other.
+         */
+        post: operations["retryJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -361,8 +376,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lq */
-        get: operations["lq_api_jobs_queues_get"];
+        /**
+         * List queues
+         * @description Every queue with its counts.
+         */
+        get: operations["listQueues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -378,8 +396,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ls */
-        get: operations["ls_api_jobs_schedules_get"];
+        /**
+         * List periodic tasks
+         * @description Every task that starts by the clock.
+         */
+        get: operations["listSchedules"];
         put?: never;
         post?: never;
         delete?: never;
@@ -397,8 +418,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** St */
-        post: operations["st_api_jobs_selftest_post"];
+        /**
+         * Test the encoder
+         * @description Encodes a generated picture with the real FFmpeg; the result says how many times faster than real time.
+         */
+        post: operations["startSelfTest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -412,8 +436,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lw */
-        get: operations["lw_api_jobs_workers_get"];
+        /**
+         * List workers
+         * @description Every worker of the last days.
+         */
+        get: operations["listWorkers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -449,8 +476,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sh */
-        get: operations["sh_api_system_history_get"];
+        /**
+         * The last hour
+         * @description Samples of every ten seconds, for charts.
+         */
+        get: operations["getSystemHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -466,8 +496,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ss */
-        get: operations["ss_api_system_status_get"];
+        /**
+         * The machine now
+         * @description CPU, memory, disks with a forecast, processes, versions, jobs, and warnings in words.
+         *
+         *     The part that changes all the time also arrives live: subscribe to the topic `system`.
+         */
+        get: operations["getSystemStatus"];
         put?: never;
         post?: never;
         delete?: never;
@@ -580,6 +615,26 @@ export interface paths {
          * @description Answers as long as the process can answer at all; asks nothing else.
          */
         get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description For the bearer of `ONETAKE_METRICS_TOKEN`; without that setting for programs on the same machine only.
+         */
+        get: operations["getMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -955,11 +1010,6 @@ export interface components {
              */
             step_s: number;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * JobCounts
          * @description The job queue at a glance.
@@ -1065,7 +1115,7 @@ export interface components {
             /**
              * Kind
              * @description What it does.
-             * @example monitoring.selftest
+             * @example jobs.selftest
              */
             kind: string;
             /**
@@ -1184,7 +1234,7 @@ export interface components {
             /**
              * Kind
              * @description What it does.
-             * @example monitoring.selftest
+             * @example jobs.selftest
              */
             kind: string;
             /**
@@ -1363,28 +1413,66 @@ export interface components {
         };
         /** Page[AuditView] */
         Page_AuditView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The rows of this page, in the asked order.
+             */
             items: components["schemas"]["AuditView"][];
-            /** Page */
+            /**
+             * Page
+             * @description Number of this page, from 1.
+             * @example 1
+             */
             page: number;
-            /** Pages */
+            /**
+             * Pages
+             * @description Number of pages; 0 when the list is empty.
+             * @example 1
+             */
             pages: number;
-            /** Per Page */
+            /**
+             * Per Page
+             * @description Rows per page that were asked for.
+             * @example 20
+             */
             per_page: number;
-            /** Total */
+            /**
+             * Total
+             * @description Rows in the whole list.
+             * @example 1
+             */
             total: number;
         };
         /** Page[JobView] */
         Page_JobView_: {
-            /** Items */
+            /**
+             * Items
+             * @description The rows of this page, in the asked order.
+             */
             items: components["schemas"]["JobView"][];
-            /** Page */
+            /**
+             * Page
+             * @description Number of this page, from 1.
+             * @example 1
+             */
             page: number;
-            /** Pages */
+            /**
+             * Pages
+             * @description Number of pages; 0 when the list is empty.
+             * @example 1
+             */
             pages: number;
-            /** Per Page */
+            /**
+             * Per Page
+             * @description Rows per page that were asked for.
+             * @example 20
+             */
             per_page: number;
-            /** Total */
+            /**
+             * Total
+             * @description Rows in the whole list.
+             * @example 1
+             */
             total: number;
         };
         /** Page[UserView] */
@@ -2193,19 +2281,6 @@ export interface components {
              */
             username: string;
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Context */
-            ctx?: Record<string, never>;
-            /** Input */
-            input?: unknown;
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-        };
         /**
          * Warning
          * @description Something that a person should look at.
@@ -2330,14 +2405,23 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    la_api_audit_get: {
+    listAudit: {
         parameters: {
             query?: {
+                /** @description Begins like this. */
                 action?: string | null;
+                /** @description Part of the name. */
                 actor?: string | null;
+                /** @description Not before; RFC 3339 with a zone. */
+                from?: string | null;
+                /** @description Page number, from 1. */
                 page?: number;
+                /** @description Rows per page. */
                 per_page?: number;
+                /** @description Begins like this. */
                 target?: string | null;
+                /** @description Before this; RFC 3339 with a zone. */
+                to?: string | null;
             };
             header?: never;
             path?: never;
@@ -2354,13 +2438,49 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AuditView_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3449,14 +3569,21 @@ export interface operations {
             };
         };
     };
-    lj_api_jobs_get: {
+    listJobs: {
         parameters: {
             query?: {
+                /** @description Only kinds that begin like this. */
                 kind?: string | null;
+                /** @description Page number, from 1. */
                 page?: number;
+                /** @description Rows per page. */
                 per_page?: number;
+                /** @description Only this queue. */
                 queue?: string | null;
-                state?: ("scheduled" | "queued" | "waiting" | "running" | "done" | "failed" | "cancelled") | null;
+                /** @description Order, a minus for descending: id, created_at, updated_at, started_at, finished_at, priority, kind, state. */
+                sort?: string | null;
+                /** @description Only these states; repeat it. */
+                state?: ("scheduled" | "queued" | "waiting" | "running" | "done" | "failed" | "cancelled")[] | null;
             };
             header?: never;
             path?: never;
@@ -3473,22 +3600,59 @@ export interface operations {
                     "application/json": components["schemas"]["Page_JobView_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    gj_api_jobs__id__get: {
+    getJob: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description Number of the row. */
                 id: number;
             };
             cookie?: never;
@@ -3504,22 +3668,68 @@ export interface operations {
                     "application/json": components["schemas"]["JobDetail"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    cj_api_jobs__id__cancel_post: {
+    cancelJob: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description Number of the row. */
                 id: number;
             };
             cookie?: never;
@@ -3535,22 +3745,77 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    rj_api_jobs__id__retry_post: {
+    retryJob: {
         parameters: {
             query?: never;
             header?: never;
             path: {
+                /** @description Number of the row. */
                 id: number;
             };
             cookie?: never;
@@ -3566,18 +3831,72 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    lq_api_jobs_queues_get: {
+    listQueues: {
         parameters: {
             query?: never;
             header?: never;
@@ -3595,9 +3914,45 @@ export interface operations {
                     "application/json": components["schemas"]["QueueList"];
                 };
             };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
-    ls_api_jobs_schedules_get: {
+    listSchedules: {
         parameters: {
             query?: never;
             header?: never;
@@ -3615,9 +3970,45 @@ export interface operations {
                     "application/json": components["schemas"]["ScheduleList"];
                 };
             };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
-    st_api_jobs_selftest_post: {
+    startSelfTest: {
         parameters: {
             query?: never;
             header?: never;
@@ -3639,18 +4030,72 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    lw_api_jobs_workers_get: {
+    listWorkers: {
         parameters: {
             query?: never;
             header?: never;
@@ -3666,6 +4111,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3728,7 +4209,7 @@ export interface operations {
             };
         };
     };
-    sh_api_system_history_get: {
+    getSystemHistory: {
         parameters: {
             query?: never;
             header?: never;
@@ -3746,9 +4227,45 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
-    ss_api_system_status_get: {
+    getSystemStatus: {
         parameters: {
             query?: never;
             header?: never;
@@ -3764,6 +4281,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SystemStatus"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4401,6 +4954,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
             /** @description The request cannot be understood, or its `Host` is not one of this installation's. */

@@ -20,6 +20,9 @@ export interface ChartLook {
   token: (name: string) => string
 }
 
+/** Width of the time axis while there is little to show. */
+const SHORTEST_MS = 600_000
+
 /** Puts an end to the line wherever two points are further apart than `gapMs`. */
 export function withGaps(points: [number, number][], gapMs: number): [number, number | null][] {
   return points.flatMap((point, index): [number, number | null][] => {
@@ -36,6 +39,7 @@ export function chartOption(lines: readonly Line[], look: ChartLook): EChartsCor
     grid: { left: 4, right: 12, top: 10, bottom: 4, containLabel: true },
     xAxis: {
       type: 'time',
+      min: ({ min, max }: { min: number; max: number }) => Math.min(min, max - SHORTEST_MS),
       axisLine: { lineStyle: { color: rule } },
       axisTick: { show: false },
       axisLabel: { color: muted, hideOverlap: true, formatter: (at: number) => look.formatTime(at) },

@@ -13,9 +13,10 @@ export const isOver = (state: JobState): boolean => state === 'done' || state ==
 export function useJobs() {
   const list = useListQuery(['state', 'queue', 'kind'])
   const query = computed<JobQuery>(() => ({
-    state: (list.filters.state.value || undefined) as JobState | undefined,
+    state: list.filters.state.value ? [list.filters.state.value as JobState] : undefined,
     queue: list.filters.queue.value || undefined,
-    kind: list.filters.kind.value || undefined,
+    // Kinds have plain names; the server refuses a filter with other characters.
+    kind: list.filters.kind.value.replace(/[^\w.-]/g, '') || undefined,
     page: list.page.value,
   }))
   const jobs = useQuery({
