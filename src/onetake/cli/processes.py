@@ -1,10 +1,9 @@
 """The commands that start processes."""
 
-import importlib
 import importlib.util
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +12,15 @@ from onetake.kit.lifeline import die_with_supervisor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from onetake.engine.options import MediaOptions
     from onetake.infra.settings import Settings
 
-MEDIA_ENTRY = "onetake.engine.process"
-"""The module that the media server brings along; `media` exists as a command and as a process once it is there."""
+MEDIA_PARTS = ("onetake.engine.main", "onetake.engine.http_files")
 
 
 def media_available() -> bool:
-    """Whether this installation contains the media server."""
-    return importlib.util.find_spec(MEDIA_ENTRY) is not None
+    """Whether this installation contains the media server, both its live and its file side."""
+    return all(importlib.util.find_spec(part) is not None for part in MEDIA_PARTS)
 
 
 def serve() -> None:
@@ -51,10 +50,44 @@ def worker() -> None:
         run(settings)
 
 
-def media() -> None:
+def media(
+    standalone: Annotated[
+        bool, typer.Option(help="Without the rest of OneTake: open publishing on loopback, record every stream.")
+    ] = False,
+) -> None:
     """Run the media server until SIGTERM or Ctrl-C."""
     with _process("media") as settings:
-        importlib.import_module(MEDIA_ENTRY).main(settings)
+        from onetake.engine.main import run_media
+
+        code = run_media(media_options(settings, standalone=standalone))
+    raise typer.Exit(code)
+
+
+def media_options(settings: "Settings", *, standalone: bool) -> "MediaOptions":
+    """What the media server, which knows no settings, is told."""
+    from onetake.engine.options import MediaOptions
+    from onetake.infra.mediaserver import control_secret, token_secret
+
+    return MediaOptions(
+        data_dir=settings.data_dir.absolute(),
+        bind=settings.bind,
+        rtmp_port=settings.rtmp_port,
+        http_port=settings.media_port,
+        files_port=settings.files_port,
+        control_secret="" if standalone else control_secret(settings.data_dir),
+        token_secret=b"" if standalone else token_secret(settings.data_dir),
+        api_url=None if standalone else callback_url(settings),
+        standalone=standalone,
+        ffmpeg=str(settings.ffmpeg_path or ""),
+    )
+
+
+def callback_url(settings: "Settings") -> str:
+    """Where the media server tells the control plane what happens; on one machine that is the API's own port."""
+    from onetake.infra.mediaserver import CALLBACK_PATH
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)
+    return f"http://{host}:{settings.http_port}{CALLBACK_PATH}"
 
 
 @contextmanager
