@@ -219,6 +219,7 @@ class Cutter:
             dts_ticks=start, duration_ticks=end - start,
             wall_ms=self._wall.at(start), after_gap=self._after_gap,
             data=write_part(sequence_number(self.run, self.msn, self._index), fragments),
+            frames=len(self._samples),
         )  # fmt: skip
 
     def _next_segment(self) -> None:

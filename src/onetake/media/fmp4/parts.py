@@ -37,6 +37,7 @@ class Part:
 
     `dts_ticks` and `duration_ticks` count in `run.timescale`. `independent`: it starts with a keyframe. `wall_ms` is
     the wall clock (Unix) of its first sample, smoothed; `after_gap`: media is missing before it, the wall clock jumps.
+    `frames` counts the samples of the leading track.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class Part:
     wall_ms: int
     after_gap: bool
     data: bytes = field(repr=False)
+    frames: int = 0
 
     @property
     def size_bytes(self) -> int:
