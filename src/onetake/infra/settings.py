@@ -38,7 +38,9 @@ _DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 class Settings(BaseSettings):
     """Typed settings; build them with `load_settings()`, which turns bad values into one clear sentence."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
 
     # --- where things are ---------------------------------------------------------------------------------------
     data_dir: Path = Field(Path("data"), description="Folder for the database, media files, secrets and work files.")
