@@ -1,6 +1,6 @@
 """Serving the built web UI."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from onetake.infra.settings import Settings
+from onetake.infra.web.security_headers import SecurityHeaders
 from onetake.infra.web.spa import WebUi
 
 SECRET = "nobody may read this"
@@ -84,6 +86,16 @@ async def test_unchanged_files_are_304(http: httpx.AsyncClient) -> None:
         again = await http.get("/assets/style-99.css", headers={"If-None-Match": value})
         assert (again.status_code, again.content) == (304, b"")
     assert (await http.get("/assets/style-99.css", headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+async def test_an_unchanged_page_keeps_its_security_policy(folder: Path, make_settings: Callable[..., Settings]) -> None:
+    app = SecurityHeaders(WebUi(folder), make_settings())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        first = await http.get("/")
+        again = await http.get("/", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
+    assert "script-src 'self'" in again.headers["content-security-policy"]
 
 
 async def test_head_has_the_length_and_no_body(http: httpx.AsyncClient) -> None:

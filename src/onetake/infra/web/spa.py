@@ -105,7 +105,8 @@ def _file_answer(file: _File, scope: Scope, path: str) -> ASGIApp:
     if file.variants:
         headers.append(("Vary", "Accept-Encoding"))
     if etag in [part.strip().removeprefix("W/") for part in (header(scope, "if-none-match") or "").split(",")]:
-        return _bytes_answer(304, None, b"", headers)
+        # Its headers replace those of the stored answer (RFC 9111 §3.2): the type tells which policy a page must keep.
+        return _bytes_answer(304, file.media_type, b"", headers)
     if encoding:
         headers.append(("Content-Encoding", encoding))
     try:
