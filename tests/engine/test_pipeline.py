@@ -12,6 +12,7 @@ from tests.engine.peers import FFMPEG9, QUIET
 from onetake.engine.fanout import Viewer, encode_flv
 from onetake.engine.options import Limits, LiveOptions
 from onetake.engine.pipeline import Life
+from onetake.engine.sequence import Start
 from onetake.media.flv import FlvDemuxer, FlvReader, FlvTag
 from onetake.media.fmp4 import Part
 from onetake.media.units import Track, Unit
@@ -56,9 +57,8 @@ class Bench:
             "cam",
             LiveOptions(batch_ms=int(live.get("batch_ms", 100))),
             self.limits,
-            first_msn=7,
+            start=Start(7, 0),
             on_part=self.parts.append,
-            window_s=lambda: 0.0,
             now_s=lambda: self.now_s,
         )
         self.ended: list[Viewer] = []

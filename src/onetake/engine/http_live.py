@@ -15,27 +15,12 @@ from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.streams import StreamHub
 from onetake.engine.viewers import Protocol
-from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip
+from onetake.engine.web import PREFLIGHT, admit, allow_any_origin, answer_errors, client_ip, find_life
 from onetake.kit.signing import Grant
 
 NAME = r"{name:[A-Za-z0-9_-]{1,64}}"
 TOKEN = r"/t/{token:[A-Za-z0-9_.~-]{1,512}}"
 MAX_BODY_BYTES = 4 << 20
-
-
-def find_life(hub: StreamHub, name: str) -> Life:
-    """The media of a stream that runs or has just ended; 404 otherwise."""
-    life = hub.life(name)
-    if life is None:
-        raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})
-    return life
-
-
-def admit(request: web.Request, hub: StreamHub, players: Players) -> Grant | None:
-    """Check the playback token of a request; raises 403."""
-    name = request.match_info["name"]
-    token = request.match_info.get("token") or request.query.get("token")
-    return players.admit(hub.config(name), name, token)
 
 
 class FlvLive:

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from onetake.engine.fanout import Fanout
-from onetake.engine.meter import StreamMeter
 from onetake.engine.options import Limits, LiveOptions
 from onetake.engine.ring import Ring
+from onetake.engine.sequence import Start
 from onetake.kit.ids import uuid7
 from onetake.media.flv import FlvMuxer, Unsupported
 from onetake.media.flv.demuxer import Output
 from onetake.media.fmp4 import Packager, Part
+from onetake.media.hls import LivePlaylist, RateMeter
+from onetake.media.stats import Snapshot, StreamStats
 from onetake.media.timestamps import Gap as SourceGap
 from onetake.media.timestamps import Normalizer
 from onetake.media.units import Kind, Track, Unit
@@ -56,7 +58,7 @@ class Life:
         live: LiveOptions,
         limits: Limits,
         *,
-        first_msn: int,
+        start: Start,
         on_part: Callable[[Part], None],
         window_s: Callable[[], float] = lambda: 0.0,
         asset_of: Callable[[int], str | None] = lambda msn: None,
@@ -67,14 +69,17 @@ class Life:
         self.started_ms = time.time_ns() // 1_000_000
         self.fanout = Fanout(live, limits, now_s)
         self.ring = Ring(live.ring_s, window_s, asset_of)
-        self.stats = StreamMeter(now_s)
+        self.playlist = LivePlaylist(discontinuity_sequence=start.discontinuity)
+        self.rate = RateMeter()
+        self.stats = StreamStats()
         self.gaps: list[Gap] = []
         self.unsupported: list[str] = []
         self._on_part = on_part
         self._now_s = now_s
-        self._packager = Packager(first_msn=first_msn)
+        self._packager = Packager(first_msn=start.msn)
         self._normalizer = Normalizer()
         self._tracks: dict[Kind, Track] = {}
+        self._by_id: dict[int, Track] = {}
         self._waiting: _Waiting | None = _Waiting(now_s())
         self._gap_reason = ""
 
@@ -97,6 +102,10 @@ class Life:
     def discarded_units(self) -> int:
         """Units that broke the rules of time or could not be placed."""
         return self._normalizer.dropped.total() + self._packager.dropped_units
+
+    def figures(self) -> Snapshot:
+        """Rates and distances at this moment."""
+        return self.stats.snapshot(self._now_s())
 
     def media(self) -> list[str]:
         """The tracks in words: `h264 1920x1080`, `aac 48000`."""
@@ -129,19 +138,19 @@ class Life:
         if self._waiting is not None:
             self._decide()
         self._deliver(self._packager.flush())
+        self.playlist.end()
         self.ring.close()
         self.fanout.close()
 
     def _track(self, track: Track) -> None:
         self._tracks[track.kind] = track
-        self.stats.set_track(track)
+        self._by_id[track.id] = track
         self._normalizer.push(track)
         self._packager.set_track(track)
         if self.fanout.started:
             self.fanout.start(FlvMuxer(self.tracks))
 
     def _unit(self, unit: Unit) -> None:
-        self.stats.add(unit)
         for item in self._normalizer.push(unit):
             if isinstance(item, Unit):
                 self._emit(item)
@@ -149,6 +158,7 @@ class Life:
                 self._gap(item, unit.wall_ms)
 
     def _emit(self, unit: Unit) -> None:
+        self.stats.push(self._by_id[unit.track_id], unit, self._now_s())
         self._deliver(self._packager.push(unit))
         if self._waiting is None:
             self.fanout.put(unit)
@@ -183,5 +193,10 @@ class Life:
 
     def _deliver(self, parts: list[Part]) -> None:
         for part in parts:
+            self.playlist.append(part)
             self.ring.add(part)
+            self.playlist.drop_before(self.ring.segments[0].msn)
+            if part.ends_segment:
+                segment = self.ring.segments[-1]
+                self.rate.add(segment.size_bytes, segment.duration_s)
             self._on_part(part)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from onetake.engine.players import Players
@@ -83,7 +84,7 @@ class LiveRegistry:
         if life is not None:
             detail |= {"session": life.session_id, "started_ms": life.started_ms, "media": life.media()}
             detail |= {"gap_ms": life.gap_ms, "unsupported": life.unsupported[:8], "skipped": life.fanout.skipped}
-            detail["stats"] = life.stats.as_dict()
+            detail["stats"] = asdict(life.figures())
         return detail
 
     def _stream(self, stream: LiveStream) -> StreamInfo:
@@ -94,22 +95,22 @@ class LiveRegistry:
         totals = self._players.viewers.totals
         sent = sum(totals[key].sent_bytes for key in ((scope, protocol) for protocol in Protocol) if key in totals)
         video, audio = _tracks(stream)
-        stats = life.stats if life else None
+        now = life.figures() if life else None
         return StreamInfo(
             app=APP,
             name=stream.name,
             tc_url=stream.publisher.client.tc_url if stream.publisher else "",
             live_ms=int((time.time() * 1000) - life.started_ms) if life and stream.session.alive else 0,
-            frames=stats.frames if stats else 0,
+            frames=life.stats.totals.video_frames if life else 0,
             send_bytes=sent,
             recv_bytes=stream.received_bytes,
             publisher_id=stream.session.client_id,
             video=video,
             audio=audio,
             state=_STATES.get(state, state.value),
-            fps=stats.fps if stats else 0.0,
-            bitrate_bps=stats.bitrate_bps if stats else 0.0,
-            gop_ms=stats.gop_ms if stats else 0.0,
+            fps=now.video_fps if now else 0.0,
+            bitrate_bps=now.video_bps + now.audio_bps if now else 0.0,
+            gop_ms=now.gop_last_ms if now else 0.0,
             reconnects=stream.session.reconnects,
             gap_ms=life.gap_ms if life else 0,
             skipped_units=life.fanout.skipped if life else 0,

@@ -34,6 +34,11 @@ class RingSegment:
         return bool(self.parts)
 
     @property
+    def size_bytes(self) -> int:
+        """Bytes in memory."""
+        return sum([part.size_bytes for part in self.parts])
+
+    @property
     def data(self) -> bytes:
         """The whole segment."""
         return b"".join(part.data for part in self.parts)

@@ -279,7 +279,7 @@ class StreamHub:
             name,
             self._options.live,
             self._options.limits,
-            first_msn=self._sequence.next_msn(name),
+            start=self._sequence.start(name),
             on_part=lambda part: self._part(stream, part),
             window_s=lambda: self._recorder.window_s(name),
             asset_of=lambda msn: self._recorder.asset_of(name, msn),
@@ -289,7 +289,8 @@ class StreamHub:
         self._recorder.session_started(stream.life, stream.config)
 
     def _part(self, stream: LiveStream, part: Part) -> None:
-        self._sequence.reached(stream.name, part.msn)
+        if part.starts_segment and stream.life is not None:
+            self._sequence.reached(stream.name, part.msn, stream.life.playlist.discontinuity_sequence)
         self._recorder.part(stream.name, part)
 
     def _end(self, stream: LiveStream, reason: str) -> None:

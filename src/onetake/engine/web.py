@@ -7,7 +7,11 @@ from typing import Any
 
 from aiohttp import web
 
+from onetake.engine.pipeline import Life
+from onetake.engine.players import Players
+from onetake.engine.streams import StreamHub
 from onetake.kit.errors import AppError
+from onetake.kit.signing import Grant
 
 log = logging.getLogger(__name__)
 
@@ -77,3 +81,18 @@ async def read_json(request: web.Request) -> Any:
         return json.loads(await request.read())
     except (ValueError, RecursionError):
         raise web.HTTPBadRequest(text="The body is not JSON.") from None
+
+
+def find_life(hub: StreamHub, name: str) -> Life:
+    """The media of a stream that runs or has just ended; 404 otherwise."""
+    life = hub.life(name)
+    if life is None:
+        raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})
+    return life
+
+
+def admit(request: web.Request, hub: StreamHub, players: Players) -> Grant | None:
+    """Check the playback token of a request; raises 403."""
+    name = request.match_info["name"]
+    token = request.match_info.get("token") or request.query.get("token")
+    return players.admit(hub.config(name), name, token)
