@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("inputs", nargs="*")
     parser.add_argument("--out", action="append", default=[])
     split = sys.argv.index("--")
-    options, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
+    options, command = parser.parse_intermixed_args(sys.argv[1:split]), sys.argv[split + 1 :]
     stamp = STAMPS / options.name
     wanted = digest(options.inputs, command)
     if stamp.is_file() and stamp.read_text() == wanted and all(Path(out).exists() for out in options.out):
