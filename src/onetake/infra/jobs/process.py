@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from pathlib import Path
 from onetake.infra.jobs.errors import ChildFailed
 from onetake.infra.jobs.sandbox import Limits, child_setup
 
-_CHUNK_BYTES = 64 << 10
 _LINGER_S = 1.0
+_STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,87 +41,83 @@ async def run_process(command: Command, on_stdout: Sink, on_stderr: Sink) -> int
     grace, SIGKILL. Raises ChildFailed when it cannot be started or is silent. Must be awaited on the main event loop's
     thread, since the child dies with the thread that started it.
     """
-    process = await _start(command)
-    alive = _Alive()
-    assert process.stdout is not None
-    assert process.stderr is not None
-    readers = [
-        asyncio.create_task(_pump(process.stdout, on_stdout, alive)),
-        asyncio.create_task(_pump(process.stderr, on_stderr, alive)),
-    ]
+    transport, child = await _start(command, on_stdout, on_stderr)
     try:
-        await _wait_watched(process, alive, command.silence_s)
-        await asyncio.wait(readers, timeout=_LINGER_S)
-        return process.returncode if process.returncode is not None else -1
+        await _wait_watched(child, command.silence_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.drained.wait(), _LINGER_S)
     finally:
-        await asyncio.shield(_end_group(process, readers, command.kill_grace_s))
+        await asyncio.shield(_end_group(transport, child, command.kill_grace_s))
+    code = transport.get_returncode()
+    return -1 if code is None else code
 
 
-class _Alive:
-    """When the process last gave a sign of life."""
+class _Child(asyncio.SubprocessProtocol):
+    """Watches a child. Its exit is told apart from the end of its pipes, which a grandchild may keep open."""
 
-    def __init__(self) -> None:
-        self.at = time.monotonic()
+    def __init__(self, on_stdout: Sink, on_stderr: Sink) -> None:
+        self._on_stdout = on_stdout
+        self._on_stderr = on_stderr
+        self._open_pipes = 2
+        self._alive_at = time.monotonic()
+        self.exited = asyncio.Event()
+        self.drained = asyncio.Event()
 
-    def sign(self) -> None:
-        self.at = time.monotonic()
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if (self._on_stderr if fd == _STDERR else self._on_stdout)(data):
+            self._alive_at = time.monotonic()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._open_pipes -= 1
+        if self._open_pipes == 0:
+            self.drained.set()
+
+    def process_exited(self) -> None:
+        self.exited.set()
 
     def silent_s(self) -> float:
-        return time.monotonic() - self.at
+        return time.monotonic() - self._alive_at
 
 
-async def _start(command: Command) -> asyncio.subprocess.Process:
+async def _start(command: Command, on_stdout: Sink, on_stderr: Sink) -> tuple[asyncio.SubprocessTransport, _Child]:
     try:
-        return await asyncio.create_subprocess_exec(
+        return await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Child(on_stdout, on_stderr),
             *command.argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=command.cwd,
             env=dict(command.env),
             start_new_session=True,
             preexec_fn=child_setup(command.limits, network=command.network),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise ChildFailed(f"{Path(command.argv[0]).name} cannot be started: {error}") from error
 
 
-async def _pump(stream: asyncio.StreamReader, sink: Sink, alive: _Alive) -> None:
-    while data := await stream.read(_CHUNK_BYTES):
-        if sink(data):
-            alive.sign()
-
-
-async def _wait_watched(process: asyncio.subprocess.Process, alive: _Alive, silence_s: float | None) -> None:
+async def _wait_watched(child: _Child, silence_s: float | None) -> None:
     if silence_s is None:
-        await process.wait()
+        await child.exited.wait()
         return
-    while True:
-        try:
-            async with asyncio.timeout(max(0.01, silence_s - alive.silent_s())):
-                await process.wait()
-            return
-        except TimeoutError:
-            if alive.silent_s() >= silence_s:
-                raise ChildFailed(f"no progress for {silence_s:g} s") from None
-
-
-async def _end_group(
-    process: asyncio.subprocess.Process, readers: Sequence["asyncio.Task[None]"], grace_s: float
-) -> None:
-    """Make sure that nothing of the group lives on, then let go of its pipes."""
-    if process.returncode is None:
-        _signal_group(process.pid, signal.SIGTERM)
+    while not child.exited.is_set():
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                await process.wait()
-    if process.returncode is None or not all(reader.done() for reader in readers):
-        _signal_group(process.pid, signal.SIGKILL)  # open pipes: grandchildren are left in the group
-        await process.wait()
-    for reader in readers:
-        reader.cancel()
-    await asyncio.gather(*readers, return_exceptions=True)
-    process._transport.close()  # type: ignore[attr-defined]  # a grandchild outside the group may hold the pipes
+            await asyncio.wait_for(child.exited.wait(), max(0.01, silence_s - child.silent_s()))
+        if child.silent_s() >= silence_s and not child.exited.is_set():
+            raise ChildFailed(f"no progress for {silence_s:g} s")
+
+
+async def _end_group(transport: asyncio.SubprocessTransport, child: _Child, grace_s: float) -> None:
+    """Make sure that nothing of the group lives on, then let go of its pipes."""
+    group = transport.get_pid()
+    if not child.exited.is_set():
+        _signal_group(group, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.exited.wait(), grace_s)
+    if not child.exited.is_set() or not child.drained.is_set():
+        _signal_group(group, signal.SIGKILL)  # open pipes: grandchildren are left in the group
+        await child.exited.wait()
+    transport.close()
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
