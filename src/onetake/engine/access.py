@@ -38,8 +38,10 @@ class Gate:
     _sessions: OrderedDict[str, _Session] = field(default_factory=OrderedDict)
     _revoked: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict)
 
-    def admit(self, token: str | None, method: Method, kind: ScopeKind, scope: str) -> Grant | None:
-        """The grant by which `method` on `scope` is allowed; None only when no keys are set.
+    def admit(
+        self, token: str | None, method: Method | tuple[Method, ...], kind: ScopeKind, scope: str
+    ) -> Grant | None:
+        """The grant by which `method` (or one of several) on `scope` is allowed; None only when no keys are set.
 
         Raises:
             TokenInvalid: missing, forged, revoked, or for another thing or method.
@@ -50,7 +52,8 @@ class Gate:
         if not token:
             raise TokenInvalid
         grant = verify(token, self.keyring)
-        if grant.method is not method or grant.scope_kind is not kind or grant.scope != scope:
+        allowed = method if isinstance(method, tuple) else (method,)
+        if grant.method not in allowed or grant.scope_kind is not kind or grant.scope != scope:
             raise TokenInvalid
         if self.is_revoked(grant):
             raise TokenInvalid

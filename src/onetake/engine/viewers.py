@@ -147,6 +147,10 @@ class Viewers:
         """Unix time of the last request for this thing, None when it was not read since the process began."""
         return self._last_read_s.get(scope)
 
+    def last_reads(self) -> list[tuple[str, float]]:
+        """Every thing that was read since the process began and when last, the longest ago first."""
+        return list(self._last_read_s.items())
+
     def _begin(self, scope: str, protocol: Protocol, session: str, viewer: str, ip: str) -> ViewerSession:
         now = self.now()
         made = ViewerSession(random_hex(32), scope, protocol, session, viewer, ip, now, now)

@@ -1,0 +1,338 @@
+"""Recordings that are being served: open indexes and files, looked at again while they grow, closed when idle.
+
+Loop only; everything that may block runs in a thread. A path is made from a parsed UUIDv7 and fixed names, never from
+text of a request, and files are opened without following links (R27).
+"""
+
+import asyncio
+import os
+import re
+import stat
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onetake.kit.errors import NotFound
+from onetake.media.codecs import rfc6381
+from onetake.media.fmp4.boxes import Malformed
+from onetake.media.fmp4.initreader import read_init
+from onetake.media.hls import MediaName, Variant, master_playlist
+from onetake.media.hls.vod import Form, Slice, VodTitle
+from onetake.media.index import BadIndex
+from onetake.media.recording import asset_folder, open_marker, video_files
+from onetake.media.units import Kind, Track
+
+SOURCE = "source"
+SHEET = "recording.json"
+WINDOW_TRIGGER = b'"time_shift"'
+MAX_OPEN = 256
+MAX_RENDITIONS = 16
+MAX_CACHED_SLICES = 8192
+LOOK_AGAIN_S = 0.5
+STILL_THERE_S = 5.0
+IDLE_S = 60.0
+_RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open file of ours and what its headers need. `version` changes with the file, not with its growth."""
+
+    fd: int
+    size_bytes: int
+    modified_s: float
+    version: str
+
+
+class Rendition:
+    """One rendition of an asset, open. `videos` are its MP4s in order."""
+
+    def __init__(self, folder: Path, *, growing: bool) -> None:
+        self.folder = folder
+        self.growing = growing
+        self.videos = video_files(folder)
+        if not self.videos:
+            raise NotFound
+        self.title = VodTitle(self.videos, live=growing)
+        self._fds: dict[str, int] = {}
+        self._slices: dict[tuple[MediaName, int | None], Slice] = {}
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.title.close()
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+
+    def refresh(self, *, ended: bool) -> None:
+        """Look for new files and parts; a rolling window that lost its first file is opened anew."""
+        videos = video_files(self.folder)
+        if videos[:1] != self.videos[:1]:
+            fresh = VodTitle(videos, live=self.growing)
+            self.title.close()
+            self.title, self._slices = fresh, {}
+            self._drop_files({video.name for video in videos})
+        self.videos = videos
+        self.title.refresh(videos, ended=ended)
+        self.growing = self.growing and not ended
+
+    def find(self, name: MediaName, file_number: int | None) -> Slice | None:
+        """The bytes of a segment or init; None when it does not exist or is not complete yet."""
+        known = self._slices.get((name, file_number))
+        if known is not None:
+            return known
+        found = self.title.resolve(name, file_number)
+        if found is None or (self.growing and not self._complete(name)):
+            return None
+        if len(self._slices) >= MAX_CACHED_SLICES:
+            self._slices.clear()
+        self._slices[(name, file_number)] = found
+        return found
+
+    def open(self, path: Path) -> OpenFile:
+        """A file of this rendition, opened once. Raises `OSError`."""
+        fd = self._fds.get(path.name)
+        if fd is None:
+            fd = self._fds[path.name] = _open(path)
+        return describe(fd)
+
+    def _complete(self, name: MediaName) -> bool:
+        """In a growing file a segment is complete when the next one has begun."""
+        return name.msn is None or self.title.resolve(MediaName(name.prefix, name.msn + 1)) is not None
+
+    def _drop_files(self, kept: set[str]) -> None:
+        for name in [name for name in self._fds if name not in kept]:
+            os.close(self._fds.pop(name))
+
+
+@dataclass(eq=False, slots=True)
+class Asset:
+    """A recording, its renditions opened as they are asked for. `users` requests hold it at present."""
+
+    id: uuid.UUID
+    folder: Path
+    growing: bool
+    renditions: dict[str, Rendition] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+    evicted: bool = False
+    looked_s: float = 0.0
+    used_s: float = 0.0
+
+    def close(self) -> None:
+        """Give everything back."""
+        for rendition in self.renditions.values():
+            rendition.close()
+        self.renditions.clear()
+
+
+class Assets:
+    """The assets below a data folder. Use `opened`; call `sweep` every few seconds and `close` at the end."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._open: OrderedDict[uuid.UUID, Asset] = OrderedDict()
+
+    @asynccontextmanager
+    async def opened(self, asset_id: uuid.UUID) -> AsyncIterator[Asset]:
+        """The asset for as long as the block runs.
+
+        Raises:
+            NotFound: there is none.
+        """
+        asset = self._open.get(asset_id)
+        if asset is None:
+            asset = await self._load(asset_id)
+        asset.users += 1
+        try:
+            await self._look_again(asset)
+            yield asset
+        finally:
+            asset.users -= 1
+            asset.used_s = time.monotonic()
+            if asset.evicted and not asset.users:
+                asset.close()
+
+    async def rendition(self, asset: Asset, name: str) -> Rendition:
+        """One rendition of an asset that is `opened`.
+
+        Raises:
+            NotFound: there is none of this name, or its files cannot be read.
+        """
+        found = asset.renditions.get(name)
+        if found is not None:
+            return found
+        if not _RENDITION.fullmatch(name):
+            raise NotFound
+        async with asset.lock:
+            if name not in asset.renditions:
+                asset.renditions[name] = await asyncio.to_thread(_open_rendition, asset.folder / name, asset.growing)
+        return asset.renditions[name]
+
+    async def playlist(self, asset: Asset, rendition: Rendition, form: Form) -> tuple[bytes, bytes]:
+        """The playlist, plain and gzipped. Built in a thread from what is new."""
+        async with asset.lock:
+            return await asyncio.to_thread(_both_forms, rendition, form)
+
+    async def master(self, asset: Asset) -> bytes:
+        """The multivariant playlist over all renditions, the source first."""
+        names = await asyncio.to_thread(rendition_names, asset.folder)
+        opened = [(name, await self.rendition(asset, name)) for name in names]
+        async with asset.lock:
+            return await asyncio.to_thread(lambda: master_playlist([_variant(*item) for item in opened]))
+
+    async def sweep(self) -> None:
+        """Close what nobody has used for a minute, and what is gone from the disk."""
+        now = time.monotonic()
+        for asset in [one for one in self._open.values() if not one.users]:
+            if now - asset.used_s > IDLE_S or not await asyncio.to_thread(asset.folder.is_dir):
+                self._evict(asset)
+
+    def forget(self, asset_id: uuid.UUID) -> None:
+        """Close an asset that is about to be deleted, as soon as nobody holds it."""
+        asset = self._open.get(asset_id)
+        if asset is not None:
+            self._evict(asset)
+
+    def close(self) -> None:
+        """Close everything that nobody holds."""
+        for asset in list(self._open.values()):
+            self._evict(asset)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def _load(self, asset_id: uuid.UUID) -> Asset:
+        try:
+            folder = asset_folder(self._data_dir, asset_id)
+        except ValueError:
+            raise NotFound from None
+        growing = await asyncio.to_thread(_state_on_disk, self._data_dir, asset_id, folder)
+        now = time.monotonic()
+        made = self._open.setdefault(asset_id, Asset(asset_id, folder, growing, looked_s=now, used_s=now))
+        self._open.move_to_end(asset_id)
+        while len(self._open) > MAX_OPEN:
+            self._evict(next(iter(self._open.values())))
+        return made
+
+    async def _look_again(self, asset: Asset) -> None:
+        """Growing assets are read again at most twice a second, finished ones are checked to be there."""
+        if time.monotonic() - asset.looked_s < (LOOK_AGAIN_S if asset.growing else STILL_THERE_S):
+            return
+        async with asset.lock:
+            if time.monotonic() - asset.looked_s < LOOK_AGAIN_S:
+                return
+            asset.looked_s = time.monotonic()
+            try:
+                asset.growing = await asyncio.to_thread(_refresh, self._data_dir, asset)
+            except (NotFound, OSError, BadIndex):
+                self._evict(asset)
+                raise NotFound from None
+
+    def _evict(self, asset: Asset) -> None:
+        self._open.pop(asset.id, None)
+        asset.evicted = True
+        if not asset.users:
+            asset.close()
+
+
+def rendition_names(folder: Path) -> list[str]:
+    """The renditions of an asset that have files, the source first. Raises `NotFound` when there are none."""
+    with suppress(OSError):
+        names = sorted(path.name for path in folder.iterdir() if _RENDITION.fullmatch(path.name) and video_files(path))
+        if names:
+            return sorted(names, key=lambda name: name != SOURCE)[:MAX_RENDITIONS]
+    raise NotFound
+
+
+def describe(fd: int) -> OpenFile:
+    """What HTTP headers need of an open file. The version is its identity on disk: growth does not change it."""
+    found = os.fstat(fd)
+    return OpenFile(fd, found.st_size, found.st_mtime, f"{found.st_ino:x}-{found.st_dev:x}")
+
+
+@asynccontextmanager
+async def opened_file(path: Path) -> AsyncIterator[OpenFile]:
+    """A small file beside the media (poster, storyboard, subtitles), for as long as the block runs.
+
+    Raises:
+        NotFound: it is not there, or no plain file.
+    """
+    try:
+        fd = await asyncio.to_thread(_open, path)
+    except OSError:
+        raise NotFound from None
+    try:
+        yield describe(fd)
+    finally:
+        os.close(fd)
+
+
+def _open(path: Path) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FileNotFoundError(path.name)
+    return fd
+
+
+def _open_rendition(folder: Path, growing: bool) -> Rendition:
+    try:
+        return Rendition(folder, growing=growing)
+    except (BadIndex, OSError):
+        raise NotFound from None
+
+
+def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> bool:
+    """Whether the asset is still being written: it is listed as open, or it is a rolling window.
+
+    Raises:
+        NotFound: the folder is not there.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        raise NotFound
+    if open_marker(data_dir, asset_id).exists():
+        return True
+    try:
+        return WINDOW_TRIGGER in (folder / SHEET).read_bytes()
+    except OSError:
+        return False
+
+
+def _refresh(data_dir: Path, asset: Asset) -> bool:
+    growing = _state_on_disk(data_dir, asset.id, asset.folder)
+    if asset.growing:
+        for rendition in asset.renditions.values():
+            rendition.refresh(ended=not growing)
+    return growing
+
+
+def _both_forms(rendition: Rendition, form: Form) -> tuple[bytes, bytes]:
+    body = rendition.title.playlist(form)
+    return body.plain, body.gzipped
+
+
+def _variant(name: str, rendition: Rendition) -> Variant:
+    rendition.title.playlist()  # measures the rates
+    fd = rendition.open(rendition.videos[0]).fd
+    rates, tracks = rendition.title.rates, list(_tracks(fd))
+    video = next((track for track in tracks if track.kind is Kind.VIDEO), None)
+    uri = "index.m3u8?media=1" if name == SOURCE else f"{name}/index.m3u8"
+    size = (video.width, video.height) if video else (0, 0)
+    return Variant(
+        uri, [rfc6381(track) for track in tracks], rates.peak_bps, rates.average_bps, *size, rates.frame_rate
+    )
+
+
+def _tracks(fd: int) -> Iterator[Track]:
+    """The tracks in the init of an MP4, video first."""
+    try:
+        info = read_init(lambda offset, length: os.pread(fd, length, offset), os.fstat(fd).st_size)
+    except Malformed:
+        raise NotFound from None
+    known = [item.track for item in info.tracks if item.track is not None]
+    yield from sorted(known, key=lambda track: track.kind is not Kind.VIDEO)

@@ -1,0 +1,432 @@
+"""The file process (:8081): on-demand playlists, segments, MP4s, posters, and time-shift that has left the RAM.
+
+URLs, each also below `/t/<token>`:
+
+    /vod/<id>/index.m3u8[?form=range]    /vod/<id>/master.m3u8    /vod/<id>/s/<prefix>/<name>
+    /vod/<id>/video.mp4[?download=name]  /vod/<id>/video-000.mp4  /vod/<id>/poster.jpg  storyboard.jpg  storyboard.vtt
+    /vod/<id>/subtitles/<name>.vtt       /vod/<id>/<rendition>/… the same for another rendition than `source`
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from onetake.engine.access import Gate
+from onetake.engine.assets import SOURCE, Asset, Assets, OpenFile, Rendition, opened_file, rendition_names
+from onetake.engine.file_send import Piece, attachment, send_piece, send_text
+from onetake.engine.metrics import CONTENT_TYPE as METRICS_TYPE
+from onetake.engine.metrics import MediaMetrics
+from onetake.engine.options import MediaOptions
+from onetake.engine.srs_api import ControlGuard
+from onetake.engine.trial import Trial, shorten
+from onetake.engine.viewers import Protocol, Viewers, ViewerSession
+from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip, read_json, refuse_other_sites
+from onetake.kit.errors import Conflict, NotFound, Text
+from onetake.kit.lifeline import Lifeline
+from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, TokenInvalid
+from onetake.media.fmp4.parts import TARGET_DURATION_S
+from onetake.media.hls import CONTENT_TYPE as PLAYLIST_TYPE
+from onetake.media.hls import add_query, parse_name
+from onetake.media.hls.vod import Form
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 5.0
+DRAIN_S = 2.0
+MAX_TRIALS = 256
+VIEWER_WINDOW_S = 3.0 * TARGET_DURATION_S
+LAST_READS_S = 3600.0
+MP4 = "video/mp4"
+GROWING = "no-store"
+SIDE_FILES = {
+    "poster.jpg": "image/jpeg",
+    "storyboard.jpg": "image/jpeg",
+    "storyboard.vtt": "text/vtt; charset=utf-8",
+}
+MAX_AGE_S = {"segment": 31_536_000, "playlist": 60, "mp4": 3600, "side": 300}
+_VIDEO = re.compile(r"video-\d{3,6}\.mp4")
+_SUBTITLES = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}\.vtt")
+
+
+class SeveralFiles(Conflict):
+    """The recording has no single MP4; the answer lists those that it has."""
+
+    code = "several_files"
+    text = Text(
+        en="This recording consists of several files.",
+        zh_cn="该录像由多个文件组成。",
+        zh_tw="該錄影由多個檔案組成。",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One admitted request: what it is about, by which right, and whom to count."""
+
+    request: web.Request
+    asset: Asset
+    grant: Grant | None
+    session: ViewerSession
+    sent: Callable[[int], None]
+
+    def caching(self, kind: str, *, growing: bool = False) -> str:
+        """`Cache-Control` for a kind of content; what a token opened is for nobody else's cache."""
+        if growing:
+            return GROWING
+        scope = "private" if self.grant else "public"
+        immutable = ", immutable" if kind == "segment" else ""
+        return f"{scope}, max-age={MAX_AGE_S[kind]}{immutable}"
+
+
+class FileServer:
+    """The routes of the file process and what they share."""
+
+    def __init__(self, options: MediaOptions) -> None:
+        keyring = Keyring.from_secret(options.token_secret) if options.token_secret and not options.standalone else None
+        self.assets = Assets(options.data_dir)
+        self.viewers = Viewers()
+        self.gate = Gate(keyring)
+        self._guard = ControlGuard(options.control_secret, options.standalone)
+        self._metrics = MediaMetrics(viewers=self.viewers, process="files")
+        self._trials: dict[tuple[uuid.UUID, str, int], Trial] = {}
+
+    def app(self) -> web.Application:
+        """The application."""
+        app = web.Application(middlewares=[answer_errors], client_max_size=1 << 16)
+        for prefix in ("", "/t/{token}"):
+            self._add_media(app, f"{prefix}/vod/{{id}}")
+            app.router.add_route("OPTIONS", prefix + "/vod/{path:.*}", _preflight)
+        app.router.add_get("/control/viewers", self._guarded(self._get_viewers))
+        app.router.add_get("/control/reads", self._guarded(self._get_reads))
+        app.router.add_get("/control/revoked", self._guarded(self._get_revoked))
+        app.router.add_post("/control/revoke", self._guarded(self._revoke))
+        app.router.add_post("/control/forget", self._guarded(self._forget))
+        app.router.add_get("/metrics", self._get_metrics)
+        app.router.add_get("/healthz", _healthz)
+        app.on_response_prepare.append(allow_any_origin)
+        app.cleanup_ctx.append(self._housekeeping)
+        return app
+
+    def _add_media(self, app: web.Application, base: str) -> None:
+        app.router.add_get(f"{base}/master.m3u8", self._media(self._master))
+        for folder in ("", "/{rendition}"):
+            app.router.add_get(f"{base}{folder}/index.m3u8", self._media(self._playlist))
+            app.router.add_get(f"{base}{folder}/s/{{prefix}}/{{name}}", self._media(self._segment))
+            app.router.add_get(f"{base}{folder}/video.mp4", self._media(self._whole))
+        app.router.add_get(f"{base}/subtitles/{{name}}", self._media(self._subtitles))
+        app.router.add_get(f"{base}/{{name}}", self._media(self._by_name))
+        app.router.add_get(f"{base}/{{rendition}}/{{name}}", self._media(self._by_name))
+
+    # -- admission -----------------------------------------------------------------------------------------------
+
+    def _media(self, handler: Callable[[_Visit], Awaitable[web.StreamResponse]]) -> Any:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            asset_id = _asset_id(request)
+            grant = self._admit(request, asset_id)
+            async with self.assets.opened(asset_id) as asset:
+                visit = self._visit(request, asset, grant)
+                try:
+                    return await handler(visit)
+                except (ConnectionError, TimeoutError):
+                    # The viewer has gone; there is nobody to tell.
+                    return web.Response(status=499)
+
+        return answer
+
+    def _admit(self, request: web.Request, asset_id: uuid.UUID) -> Grant | None:
+        token = _token(request)
+        methods = (Method.DOWNLOAD,) if "download" in request.query else (Method.PLAY, Method.DOWNLOAD)
+        return self.gate.admit(token, methods, ScopeKind.ASSET, str(asset_id))
+
+    def _visit(self, request: web.Request, asset: Asset, grant: Grant | None) -> _Visit:
+        scope, ip = f"asset:{asset.id}", client_ip(request)
+        session = grant.session if grant else self.viewers.anonymous(ip, request.headers.get("User-Agent", ""), scope)
+        protocol = Protocol.DOWNLOAD if "download" in request.query else Protocol.VOD
+        viewer = grant.viewer if grant else ""
+        found = self.viewers.touch(scope, protocol, session, viewer=viewer, ip=ip, window_s=VIEWER_WINDOW_S)
+        return _Visit(request, asset, grant, found, partial(self.viewers.sent, found))
+
+    # -- playlists and segments ----------------------------------------------------------------------------------
+
+    async def _playlist(self, visit: _Visit) -> web.StreamResponse:
+        request, asset = visit.request, visit.asset
+        top = "rendition" not in request.match_info and "media" not in request.query
+        if top and len(await asyncio.to_thread(rendition_names, asset.folder)) > 1:
+            return await self._master(visit)
+        rendition = await self.assets.rendition(asset, request.match_info.get("rendition", SOURCE))
+        form = Form.RANGE if request.query.get("form") == Form.RANGE else Form.VIRTUAL
+        plain: bytes
+        packed: bytes | None
+        plain, packed = await self.assets.playlist(asset, rendition, form)
+        if visit.grant and visit.grant.limit_s:
+            if form is Form.RANGE:
+                raise TokenInvalid
+            plain, packed = (await self._trial(visit, rendition)).playlist, None
+        caching = visit.caching("playlist", growing=rendition.growing)
+        return await self._send_playlist(visit, plain, packed, caching)
+
+    async def _master(self, visit: _Visit) -> web.StreamResponse:
+        plain = await self.assets.master(visit.asset)
+        return await self._send_playlist(visit, plain, None, visit.caching("playlist", growing=visit.asset.growing))
+
+    async def _send_playlist(
+        self, visit: _Visit, plain: bytes, packed: bytes | None, caching: str
+    ) -> web.StreamResponse:
+        token = visit.request.query.get("token")
+        if token and visit.grant:
+            plain, packed = add_query(plain, f"token={quote(token, safe='')}"), None
+        headers = {"Content-Type": PLAYLIST_TYPE, "Cache-Control": caching}
+        return await send_text(visit.request, plain, packed, headers, visit.sent)
+
+    async def _segment(self, visit: _Visit) -> web.StreamResponse:
+        request = visit.request
+        name = parse_name(request.match_info["prefix"], request.match_info["name"])
+        if name is None or name.part is not None:
+            raise NotFound
+        rendition = await self.assets.rendition(visit.asset, request.match_info.get("rendition", SOURCE))
+        file_number = _whole_number(request.query.get("f"))
+        place = rendition.find(name, file_number)
+        if place is None:
+            raise NotFound
+        if visit.grant and visit.grant.limit_s:
+            shown = f"s/{request.match_info['prefix']}/{request.match_info['name']}"
+            query = "" if file_number is None else f"?f={file_number}"
+            if shown + query not in (await self._trial(visit, rendition)).names:
+                raise TokenInvalid
+        file = _open_video(rendition, place.path.name)
+        headers = {"Cache-Control": visit.caching("segment")}
+        etag = f'"{file.version}-{place.offset:x}-{place.size_bytes:x}"'
+        # A segment never changes, but its file may still grow: it has no date of its own.
+        piece = Piece(file.fd, place.offset, place.size_bytes, MP4, etag, None, headers)
+        return await send_piece(request, piece, visit.sent)
+
+    async def _trial(self, visit: _Visit, rendition: Rendition) -> Trial:
+        limit_s = visit.grant.limit_s if visit.grant else 0
+        key = (visit.asset.id, rendition.folder.name, limit_s)
+        found = self._trials.get(key)
+        if found is None:
+            plain, _ = await self.assets.playlist(visit.asset, rendition, Form.VIRTUAL)
+            found = await asyncio.to_thread(shorten, plain, limit_s)
+            if rendition.growing:
+                return found
+            if len(self._trials) >= MAX_TRIALS:
+                self._trials.clear()
+            self._trials[key] = found
+        return found
+
+    # -- whole files ---------------------------------------------------------------------------------------------
+
+    async def _whole(self, visit: _Visit) -> web.StreamResponse:
+        rendition = await self._unlimited(visit)
+        if len(rendition.videos) > 1:
+            return _several_files(rendition)
+        return await self._mp4(visit, rendition, rendition.videos[0].name)
+
+    async def _by_name(self, visit: _Visit) -> web.StreamResponse:
+        name = visit.request.match_info["name"]
+        if name in SIDE_FILES and "rendition" not in visit.request.match_info:
+            return await self._side_file(visit, name, SIDE_FILES[name])
+        if not _VIDEO.fullmatch(name):
+            raise NotFound
+        return await self._mp4(visit, await self._unlimited(visit), name)
+
+    async def _unlimited(self, visit: _Visit) -> Rendition:
+        """The rendition asked for, unless this is a trial: whole files cannot be cut at a second."""
+        if visit.grant and visit.grant.limit_s:
+            raise TokenInvalid
+        return await self.assets.rendition(visit.asset, visit.request.match_info.get("rendition", SOURCE))
+
+    async def _mp4(self, visit: _Visit, rendition: Rendition, name: str) -> web.StreamResponse:
+        file = _open_video(rendition, name)
+        headers = {"Cache-Control": visit.caching("mp4", growing=rendition.growing)}
+        if "download" in visit.request.query:
+            headers["Content-Disposition"] = attachment(visit.request.query["download"], ".mp4")
+        modified_s = None if rendition.growing else file.modified_s
+        piece = Piece(file.fd, 0, file.size_bytes, MP4, f'"{file.version}"', modified_s, headers)
+        return await send_piece(visit.request, piece, visit.sent)
+
+    async def _subtitles(self, visit: _Visit) -> web.StreamResponse:
+        name = visit.request.match_info["name"]
+        if not _SUBTITLES.fullmatch(name):
+            raise NotFound
+        return await self._side_file(visit, f"subtitles/{name}", SIDE_FILES["storyboard.vtt"])
+
+    async def _side_file(self, visit: _Visit, name: str, content_type: str) -> web.StreamResponse:
+        async with opened_file(visit.asset.folder / name) as file:
+            etag = f'"{file.version}-{file.modified_s:.6f}"'
+            headers = {"Cache-Control": visit.caching("side")}
+            piece = Piece(file.fd, 0, file.size_bytes, content_type, etag, file.modified_s, headers)
+            return await send_piece(visit.request, piece, visit.sent)
+
+    # -- control -------------------------------------------------------------------------------------------------
+
+    def _guarded(self, action: Callable[[web.Request], Awaitable[Any]]) -> Any:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self._guard.require(request)
+            refuse_other_sites(request)
+            return web.json_response(await action(request), headers={"Cache-Control": "no-store"})
+
+        return answer
+
+    async def _get_viewers(self, request: web.Request) -> Any:
+        """Who watches what now."""
+        return {
+            "viewers": [
+                {
+                    "client_id": one.client_id,
+                    "scope": one.scope,
+                    "protocol": one.protocol.value,
+                    "session": one.session,
+                    "viewer": one.viewer,
+                    "ip": one.ip,
+                    "joined_s": one.joined_s,
+                    "last_s": one.last_s,
+                    "sent_bytes": one.sent_bytes,
+                }
+                for one in self.viewers.active()
+            ]
+        }
+
+    async def _get_reads(self, request: web.Request) -> Any:
+        """When each asset was last read, for those read in the last hour: retention leaves alone what is in use."""
+        since_s = time.time() - LAST_READS_S
+        reads = {scope.removeprefix("asset:"): last for scope, last in self.viewers.last_reads() if last >= since_s}
+        return {"reads": reads}
+
+    async def _get_revoked(self, request: web.Request) -> Any:
+        return {"revoked": [{"what": what, "value": value} for what, value in self.gate.revocations()]}
+
+    async def _revoke(self, request: web.Request) -> Any:
+        """Refuse (with `restore`: allow again) everything of one session, viewer or asset."""
+        what, value, body = await _told(request, "what", "value")
+        try:
+            (self.gate.restore if body.get("restore") is True else self.gate.revoke)(what, value)
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        return {"revoked": len(self.gate.revocations())}
+
+    async def _forget(self, request: web.Request) -> Any:
+        """Close the files of an asset that is about to be deleted or was replaced."""
+        value, _, _ = await _told(request, "asset")
+        with contextlib.suppress(ValueError):
+            asset_id = uuid.UUID(value)
+            self.assets.forget(asset_id)
+            self._trials = {key: trial for key, trial in self._trials.items() if key[0] != asset_id}
+        return {}
+
+    async def _get_metrics(self, request: web.Request) -> web.Response:
+        self._guard.require(request)
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": METRICS_TYPE})
+
+    async def _housekeeping(self, app: web.Application) -> AsyncIterator[None]:
+        async def run() -> None:
+            while True:
+                await asyncio.sleep(SWEEP_S)
+                self.viewers.sweep()
+                await self.assets.sweep()
+
+        task = asyncio.create_task(run())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self.assets.close()
+
+
+async def serve_files(options: MediaOptions) -> int:
+    """Run the file process until SIGINT or SIGTERM; the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with running(options) as port:
+            log.info("files on http://%s:%d/vod/", options.bind, port)
+            async with Lifeline().beating() as lifeline:
+                lifeline.ready()
+                await stop.wait()
+    except OSError as error:
+        log.error("cannot listen on port %d: %s", options.files_port, error.strerror)
+        return 1
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def running(options: MediaOptions, server: FileServer | None = None) -> AsyncIterator[int]:
+    """The file server for as long as the block runs; gives its port."""
+    make = partial(web.AppRunner, access_log=None, keepalive_timeout=75, shutdown_timeout=DRAIN_S)
+    runner = make((server or FileServer(options)).app(), auto_decompress=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, options.bind, options.files_port, backlog=1024).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def _asset_id(request: web.Request) -> uuid.UUID:
+    """The asset of a URL, in its one canonical spelling (G1)."""
+    text = request.match_info["id"]
+    try:
+        asset_id = uuid.UUID(text)
+    except ValueError:
+        raise NotFound from None
+    if str(asset_id) != text:
+        raise NotFound
+    return asset_id
+
+
+def _token(request: web.Request) -> str | None:
+    return request.match_info.get("token") or request.query.get("token")
+
+
+def _open_video(rendition: Rendition, name: str) -> OpenFile:
+    """One of the rendition's MP4s; the name is looked up, never joined to a path."""
+    for path in rendition.videos:
+        if path.name == name:
+            with contextlib.suppress(OSError):
+                return rendition.open(path)
+    raise NotFound
+
+
+def _several_files(rendition: Rendition) -> web.Response:
+    """409 with the list of the files (RFC 9457 with a member of our own)."""
+    error = SeveralFiles()
+    files = [{"name": path.name, "size_bytes": rendition.open(path).size_bytes} for path in rendition.videos]
+    body = {"type": "about:blank", "title": error.code, "status": 409, "code": error.code, "detail": error.detail("en")}
+    return web.json_response(
+        body | {"files": files},
+        status=409,
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+async def _told(request: web.Request, *fields: str) -> tuple[str, str, Mapping[str, Any]]:
+    body = await read_json(request)
+    values = [body.get(name) if isinstance(body, dict) else None for name in fields]
+    if not all(isinstance(value, str) and 0 < len(value) <= 128 for value in values):
+        raise web.HTTPBadRequest(text=f"{' and '.join(fields)} must be texts of 1 to 128 characters")
+    texts = [str(value) for value in values]
+    return texts[0], texts[-1], body
+
+
+async def _preflight(request: web.Request) -> web.Response:
+    return web.Response(status=204, headers=PREFLIGHT)
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok", "process": "files"}, headers={"Cache-Control": "no-store"})
