@@ -88,7 +88,9 @@ async def test_unchanged_files_are_304(http: httpx.AsyncClient) -> None:
     assert (await http.get("/assets/style-99.css", headers={"If-None-Match": '"other"'})).status_code == 200
 
 
-async def test_an_unchanged_page_keeps_its_security_policy(folder: Path, make_settings: Callable[..., Settings]) -> None:
+async def test_an_unchanged_page_keeps_its_security_policy(
+    folder: Path, make_settings: Callable[..., Settings]
+) -> None:
     app = SecurityHeaders(WebUi(folder), make_settings())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
         first = await http.get("/")
