@@ -220,7 +220,7 @@ def _write(out: bytearray, value: Writable, depth: int) -> None:
 
 def _number_bytes(value: float) -> bytes:
     try:
-        return bytes((_NUMBER,)) + _DOUBLE.pack(value)
+        return bytes((_NUMBER,)) + _DOUBLE.pack(float(value))
     except OverflowError as error:
         raise AmfError("number is too large") from error
 

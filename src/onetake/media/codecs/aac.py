@@ -102,16 +102,28 @@ def build_config(object_type: int, rate_index: int, channel_config: int) -> byte
     return (object_type << 11 | rate_index << 7 | channel_config << 3).to_bytes(2, "big")
 
 
-def strip_adts(payload: bytes) -> tuple[bytes, bytes] | None:
-    """AudioSpecificConfig and raw frame of a payload that is one whole ADTS frame, else None.
+def split_adts(payload: bytes) -> tuple[bytes, list[bytes]] | None:
+    """AudioSpecificConfig and raw frames of a payload made of ADTS frames, None when it is not. Raises CodecError.
 
     A raw access unit never starts with the sync word: its first element would be the end marker.
     """
-    if len(payload) < _ADTS_HEADER_BYTES or payload[0] != 0xFF or payload[1] & 0xF6 != 0xF0:
+    if not _is_adts(payload, 0):
         return None
-    length = (payload[3] & 3) << 11 | payload[4] << 3 | payload[5] >> 5
     rate_index = payload[2] >> 2 & 0x0F
-    if length != len(payload) or rate_index >= len(SAMPLE_RATES):
-        return None
     config = build_config((payload[2] >> 6) + 1, rate_index, (payload[2] & 1) << 2 | payload[3] >> 6)
-    return config, payload[_ADTS_HEADER_BYTES + (0 if payload[1] & 1 else 2) :]
+    frames, position = [], 0
+    while position < len(payload):
+        header_bytes = _ADTS_HEADER_BYTES + (0 if payload[position + 1] & 1 else 2)
+        size = (payload[position + 3] & 3) << 11 | payload[position + 4] << 3 | payload[position + 5] >> 5
+        end = position + size
+        if size < header_bytes or end > len(payload) or (end < len(payload) and not _is_adts(payload, end)):
+            raise CodecError("ADTS frame with a wrong length")
+        frames.append(payload[position + header_bytes : end])
+        position = end
+    return config, [frame for frame in frames if frame]
+
+
+def _is_adts(payload: bytes, position: int) -> bool:
+    if len(payload) - position < _ADTS_HEADER_BYTES:
+        return False
+    return payload[position] == 0xFF and payload[position + 1] & 0xF6 == 0xF0

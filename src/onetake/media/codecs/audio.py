@@ -30,9 +30,9 @@ class AudioParser:
         changed = None
         frames = [payload] if payload else []
         if self._codec is Codec.AAC:
-            stripped = aac.strip_adts(payload)
-            if stripped:
-                changed, frames = self._adts(*stripped)
+            adts = aac.split_adts(payload)
+            if adts:
+                changed, frames = self._announce(adts[0]), adts[1]
         elif self._codec is Codec.MP3 and payload:
             frames = mp3.split_frames(payload)
             changed = self._set_track(b"", mp3.audio_info(payload))
@@ -40,10 +40,9 @@ class AudioParser:
             raise CodecError("audio before its configuration")
         return changed, frames
 
-    def _adts(self, config: bytes, raw: bytes) -> tuple[Track | None, list[bytes]]:
-        """An ADTS header only knows the core: it does not overrule a configuration that was announced."""
-        changed = self._set_track(config, aac.audio_info(config)) if self.track is None else None
-        return changed, [raw] if raw else []
+    def _announce(self, config: bytes) -> Track | None:
+        """An ADTS header only knows the core: it does not overrule a configuration that came before."""
+        return self._set_track(config, aac.audio_info(config)) if self.track is None else None
 
     def _set_track(self, config: bytes, info: AudioInfo) -> Track | None:
         rate = info.sample_rate
