@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
 from tests.engine.peers import make_clip
 
 ClipMaker = Callable[..., Path]

@@ -137,7 +137,8 @@ def push_command(
     source: Path, url: str, *, ffmpeg: str = FFMPEG9, realtime: bool = True, loop: bool = False
 ) -> list[str]:
     """An ffmpeg command that publishes `source` unchanged."""
-    pace = ["-re"] if realtime else []
+    # A burst at the start saves the tests from waiting for the first GOPs.
+    pace = (["-readrate", "1", "-readrate_initial_burst", "3"] if loop else ["-re"]) if realtime else []
     again = ["-stream_loop", "-1"] if loop else []
     return [ffmpeg, *QUIET, *pace, *again, "-i", str(source), "-map", "0", "-c", "copy", "-f", "flv", url]
 

@@ -62,6 +62,15 @@ class Live:
 
         await until(there, timeout_s)
 
+    async def segment(self, stream: str, msn: int, timeout_s: float = 20) -> None:
+        """Wait until a stream has come to segment `msn`."""
+
+        def there() -> bool:
+            life = self.server.hub.life(stream)
+            return life is not None and bool(life.ring.segments) and life.ring.segments[-1].msn >= msn
+
+        await until(there, timeout_s)
+
     async def recorded(self, stream: str, timeout_s: float = 15) -> list[Path]:
         """Wait until the newest recording of a stream is finished; its files."""
 
@@ -81,7 +90,7 @@ class Live:
 async def until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
     """Wait for a condition that other processes bring about."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (what is awaited happens in another process)
             await asyncio.sleep(0.02)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from onetake.engine.sessions import PushState
 from tests.engine.peers import FFMPEG5, FFMPEG9, HAS_FFMPEG5, assert_same, packets, push
 from tests.engine.servers import live
+
+from onetake.engine.sessions import PushState
 
 ClipMaker = Callable[..., Path]
 ONE_GOP = 400

@@ -15,7 +15,7 @@ from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.streams import StreamHub
 from onetake.engine.viewers import Protocol
-from onetake.engine.web import PREFLIGHT, admit, allow_any_origin, answer_errors, client_ip, find_life
+from onetake.engine.web import PREFLIGHT, Handler, admit, allow_any_origin, answer_errors, client_ip, find_life
 from onetake.kit.signing import Grant
 
 NAME = r"{name:[A-Za-z0-9_-]{1,64}}"
@@ -65,19 +65,21 @@ class FlvLive:
             transport.abort()
 
 
-async def preflight(request: web.Request) -> web.Response:
+@web.middleware
+async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
     """CORS preflight of any media URL."""
-    return web.Response(status=204, headers=PREFLIGHT)
+    if request.method == "OPTIONS" and request.path.startswith(("/live/", "/t/")):
+        return web.Response(status=204, headers=PREFLIGHT)
+    return await handler(request)
 
 
 def media_app(hub: StreamHub, players: Players, hls: HlsLive) -> web.Application:
     """The application of the live port with its media routes."""
-    app = web.Application(middlewares=[answer_errors], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[answer_errors, answer_preflight], client_max_size=MAX_BODY_BYTES)
     flv = FlvLive(hub, players)
     for prefix in ("", TOKEN):
         app.router.add_get(f"{prefix}/live/{NAME}.flv", flv.get)
         hls.add_to(app, f"{prefix}/live/{NAME}")
-        app.router.add_route("OPTIONS", prefix + "/live/{path:.*}", preflight)
     app.on_response_prepare.append(allow_any_origin)
     return app
 
@@ -85,4 +87,4 @@ def media_app(hub: StreamHub, players: Players, hls: HlsLive) -> web.Application
 def runner(app: web.Application) -> web.AppRunner:
     """How the application is served: handlers end with their client, idle connections after 75 s."""
     make = partial(web.AppRunner, handler_cancellation=True, keepalive_timeout=75, access_log=None)
-    return make(app, max_line_size=8190, max_field_size=8190, auto_decompress=False, shutdown_timeout=2)
+    return make(app, max_line_size=8190, max_field_size=8190, auto_decompress=False, shutdown_timeout=0.5)

@@ -36,7 +36,7 @@ class RecordState(StrEnum):
 class Progress:
     """What the thread has done; written by the thread, read by the loop. Segments are media sequence numbers.
 
-    `oldest_msn` to `newest_msn` are the segments that are wholly in the files, but for `holes`.
+    Segments from `oldest_msn` on are, or within seconds will be, in the files; but for `holes`.
     """
 
     state: RecordState = RecordState.RECORDING
@@ -46,12 +46,11 @@ class Progress:
     lost_parts: int = 0
     write_max_ms: float = 0.0
     oldest_msn: int | None = None
-    newest_msn: int = -1
     holes: set[int] = field(default_factory=set)
 
     def holds(self, msn: int) -> bool:
         """Whether the segment can be read from disk."""
-        return self.oldest_msn is not None and self.oldest_msn <= msn <= self.newest_msn and msn not in self.holes
+        return self.oldest_msn is not None and msn >= self.oldest_msn and msn not in self.holes
 
 
 class _Stop:
@@ -99,6 +98,8 @@ class RecordingThread(threading.Thread):
     def put(self, part: Part) -> None:
         """Queue a part; never blocks. Past the bound everything is thrown away until the queue is half empty."""
         limit = self._options.queue_bytes
+        if self.progress.oldest_msn is None and part.starts_segment:
+            self.progress.oldest_msn = part.msn
         with self._lock:
             limit = limit // 2 if self._overrun else limit
             if self.queued_bytes + part.size_bytes > limit:
@@ -169,10 +170,6 @@ class RecordingThread(threading.Thread):
             return
         progress.duration_s += part.duration_s
         progress.size_bytes += part.size_bytes
-        if progress.oldest_msn is None and part.starts_segment:
-            progress.oldest_msn = part.msn
-        if part.ends_segment:
-            progress.newest_msn = part.msn
 
     def _lose(self, part: Part) -> None:
         self.progress.lost_parts += 1

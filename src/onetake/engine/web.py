@@ -57,8 +57,6 @@ async def allow_any_origin(request: web.Request, response: web.StreamResponse) -
     """CORS for media: no cookie is ever read there, the URL is the only credential."""
     if not request.path.startswith(("/control", "/api/")):
         response.headers.update(CORS)
-        if request.method == "OPTIONS":
-            response.headers.update(PREFLIGHT)
 
 
 def client_ip(request: web.Request) -> str:
