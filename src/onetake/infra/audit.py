@@ -36,8 +36,8 @@ class AuditEntry(Base):
     request_id: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64))
     target: Mapped[str] = mapped_column(String(191))
-    before: Mapped[Any | None] = mapped_column(JsonText)
-    after: Mapped[Any | None] = mapped_column(JsonText)
+    before: Mapped[Any] = mapped_column(JsonText, nullable=True)
+    after: Mapped[Any] = mapped_column(JsonText, nullable=True)
 
 
 async def audit(
