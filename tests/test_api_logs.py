@@ -1,70 +1,18 @@
 """What a real API process writes while people sign in, fail and make tokens: no secret, no forged line (O2)."""
 
-import asyncio
 import json
-import os
 import re
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from tests.api_fixtures import PASSWORD, add_user
+from tests.api_process import api_process
 
 from onetake.infra.db import Database
 
 pytestmark = pytest.mark.timeout(60)
 GUESS, NEW_PASSWORD, IN_QUERY = "a wrong guess 77", "walrus under glass", "abcdef-secret"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def api_process(folder: Path, sqlite_url: str, log_format: str) -> AsyncIterator[tuple[int, list[str]]]:
-    """`onetake api` with its port and, after the end, everything that it wrote."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONETAKE_")}
-    environment |= {
-        "ONETAKE_DATA_DIR": str(folder),
-        "ONETAKE_DATABASE_URL": sqlite_url,
-        "ONETAKE_HTTP_PORT": str(port),
-        "ONETAKE_LOG_FORMAT": log_format,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "onetake", "api"),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    reading = asyncio.create_task(process.communicate())
-    written: list[str] = []
-    try:
-        await answering(port, reading)
-        yield port, written
-    finally:
-        process.terminate()
-        written.append((await reading)[0].decode())
-
-
-async def answering(port: int, process: "asyncio.Task[Any]") -> None:
-    """Until the port answers; fails when the process ends instead."""
-    async with httpx.AsyncClient() as http:
-        while not process.done():
-            try:
-                await http.get(f"http://127.0.0.1:{port}/healthz")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-    pytest.fail((await process)[0].decode())
 
 
 async def live_through_a_day(http: httpx.AsyncClient) -> list[str]:
@@ -92,12 +40,10 @@ async def test_no_secret_and_no_forged_line(tmp_path: Path, sqlite_url: str, log
     db = Database(sqlite_url)
     await add_user(db, "anna", "admin")
     await db.dispose()
-    async with (
-        api_process(tmp_path / "data", sqlite_url, log_format) as (port, written),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
-    ):
-        secrets = await live_through_a_day(http)
-    (text,) = written
+    with api_process(tmp_path, sqlite_url, log_format=log_format) as process:
+        async with httpx.AsyncClient(base_url=process.base_url) as http:
+            secrets = await live_through_a_day(http)
+    text = process.log.read_text()
     assert text.count("/api/auth/login") == 3
     for secret in secrets:
         assert secret not in text

@@ -4,7 +4,16 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from onetake.accounts.roles import Permission, Role
@@ -135,7 +144,7 @@ class ApiTokenCreate(Body):
         description="Permissions of the token, each of which its owner has; empty for what every signed-in user may.",
         examples=[["jobs.read"]],
     )
-    expires_in_days: int | None = Field(
+    expires_in_days: StrictInt | None = Field(
         90, ge=1, le=3650, description="Life in days; null for a token without an end.", examples=[90]
     )
 
@@ -158,7 +167,7 @@ class UserUpdate(Body):
     email: Email = None
     language: Lang | None = Field(None, description="Language of pages and messages; null follows the browser.")
     role: Role | None = Field(None, description="New role; ends the user's sessions when it differs.")
-    is_active: bool | None = Field(None, description="False disables the account and ends its sessions.")
+    is_active: StrictBool | None = Field(None, description="False disables the account and ends its sessions.")
 
 
 class PasswordSet(Body):

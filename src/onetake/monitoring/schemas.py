@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 JobState = Literal["scheduled", "queued", "waiting", "running", "done", "failed", "cancelled"]
 Level = Literal["info", "warning", "critical"]
@@ -167,7 +167,7 @@ class SelfTest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seconds: int = Field(default=5, ge=1, le=600, description="Length of the picture in seconds.", examples=[5])
+    seconds: StrictInt = Field(default=5, ge=1, le=600, description="Length of the picture in seconds.", examples=[5])
 
 
 class QueueView(BaseModel):
