@@ -107,6 +107,7 @@ class FileServer:
         for prefix in ("", "/t/{token}"):
             self._add_media(app, f"{prefix}/vod/{{id}}")
             app.router.add_route("OPTIONS", prefix + "/vod/{path:.*}", _preflight)
+            app.router.add_get(prefix + "/vod/{path:.*}", _nothing)
         app.router.add_get("/control/viewers", self._guarded(self._get_viewers))
         app.router.add_get("/control/reads", self._guarded(self._get_reads))
         app.router.add_get("/control/revoked", self._guarded(self._get_revoked))
@@ -422,6 +423,10 @@ async def _told(request: web.Request, *fields: str) -> tuple[str, str, Mapping[s
         raise web.HTTPBadRequest(text=f"{' and '.join(fields)} must be texts of 1 to 128 characters")
     texts = [str(value) for value in values]
     return texts[0], texts[-1], body
+
+
+async def _nothing(request: web.Request) -> web.Response:
+    raise NotFound
 
 
 async def _preflight(request: web.Request) -> web.Response:

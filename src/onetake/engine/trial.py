@@ -25,9 +25,9 @@ def shorten(playlist: bytes, limit_s: int) -> Trial:
                 break
             passed_s += _seconds(line)
         elif line.startswith(b"#EXT-X-MAP:"):
-            names.add(line.partition(b'URI="')[2].partition(b'"')[0].decode())
+            names.add(line.partition(b'URI="')[2].partition(b'"')[0].decode("utf-8", "replace"))
         elif line and not line.startswith(b"#"):
-            names.add(line.decode())
+            names.add(line.decode("utf-8", "replace"))
         kept.append(line)
     # What announces the first segment that is left out (a date, a discontinuity, a map) goes with it.
     while kept and (not kept[-1] or (kept[-1].startswith(b"#") and len(names) > 0 and not _is_head(kept[-1]))):
