@@ -85,6 +85,16 @@ async def test_a_silent_child_is_killed(tmp_path: Path) -> None:
         await run(python("import time; time.sleep(3600)", tmp_path, silence_s=0.3))
 
 
+async def test_a_child_that_takes_too_long_is_killed_although_it_talks(tmp_path: Path) -> None:
+    talk = "import time\nwhile True: print('.', flush=True); time.sleep(0.01)"
+    with pytest.raises(ChildFailed, match=r"took longer than 0\.3 s"):
+        await run(python(talk, tmp_path, wall_s=0.3))
+
+
+async def test_without_a_watchdog_silence_is_fine(tmp_path: Path) -> None:
+    assert (await run(python("import time; time.sleep(0.2)", tmp_path, silence_s=None)))[0] == 0
+
+
 async def test_output_that_is_no_sign_of_life_does_not_save_a_child(tmp_path: Path) -> None:
     babble = "import time\nwhile True: print('frame=0', flush=True); time.sleep(0.01)"
     command = python(babble, tmp_path, silence_s=0.4)

@@ -116,15 +116,19 @@ class JobContext:
         env: Mapping[str, str] | None = None,
         silence_s: float | None = -1,
         cpu_s: int | None = None,
+        wall_s: float | None = None,
     ) -> ChildResult:
         """Run a child process in the work folder: the only way to start one.
 
         It has a group of its own, dies with the worker, gets limits, a minimal environment and no network unless
-        `network`. Its stderr goes to the log. Silence for `silence_s` (default: the setting; None: never) kills it.
-        Raises ChildFailed for a start failure, for silence and, with `check`, for an exit code other than 0.
+        `network`. Its stderr goes to the log. Silence for `silence_s` (default: the setting; None: never), `cpu_s` of
+        processor time or `wall_s` of time end it. Raises ChildFailed for a start failure, for such an end and, with
+        `check`, for an exit code other than 0.
         """
         output = _Output(self)
-        return await self._run(argv, output, output.take, check, self._command_options(network, env, silence_s, cpu_s))
+        return await self._run(
+            argv, output, output.take, check, self._command_options(network, env, silence_s, cpu_s, wall_s)
+        )
 
     async def ffmpeg(
         self,
@@ -134,6 +138,7 @@ class JobContext:
         network: bool = False,
         silence_s: float | None = -1,
         cpu_s: int | None = None,
+        wall_s: float | None = None,
     ) -> ChildResult:
         """Run ffmpeg and turn its reports into progress, `duration_s` of output being all of it.
 
@@ -148,7 +153,7 @@ class JobContext:
             return further
 
         head: list[str | Path] = [ffmpeg_path(self.settings), *_FFMPEG_HEAD]
-        options = self._command_options(network, None, silence_s, cpu_s)
+        options = self._command_options(network, None, silence_s, cpu_s, wall_s)
         result = await self._run([*head, *args], _Output(self), take, True, options)
         return ChildResult(result.returncode, result.stdout, result.stderr_tail, parser.latest)
 
@@ -166,7 +171,12 @@ class JobContext:
         return ChildResult(returncode, bytes(output.stdout), tail)
 
     def _command_options(
-        self, network: bool, env: Mapping[str, str] | None, silence_s: float | None, cpu_s: int | None
+        self,
+        network: bool,
+        env: Mapping[str, str] | None,
+        silence_s: float | None,
+        cpu_s: int | None,
+        wall_s: float | None,
     ) -> dict[str, Any]:
         settings = self.settings
         return {
@@ -174,6 +184,7 @@ class JobContext:
             "limits": Limits(settings.job_memory_bytes, settings.job_file_bytes, cpu_s),
             "network": network,
             "silence_s": settings.job_silence_s if silence_s is not None and silence_s < 0 else silence_s,
+            "wall_s": wall_s,
             "kill_grace_s": settings.job_kill_grace_s,
         }
 

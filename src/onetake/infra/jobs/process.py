@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -14,12 +15,13 @@ from onetake.infra.jobs.errors import ChildFailed
 from onetake.infra.jobs.sandbox import Limits, child_setup
 
 _LINGER_S = 1.0
+_LONGEST_WAIT_S = 60.0
 _STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start and how. `silence_s` None switches the watchdog off."""
+    """What to start and how. `silence_s` None switches the watchdog off, `wall_s` None lets it run for ever."""
 
     argv: Sequence[str]
     cwd: Path
@@ -27,6 +29,7 @@ class Command:
     limits: Limits
     network: bool = False
     silence_s: float | None = 30.0
+    wall_s: float | None = None
     kill_grace_s: float = 5.0
 
 
@@ -37,13 +40,13 @@ Sink = Callable[[bytes], bool]
 async def run_process(command: Command, on_stdout: Sink, on_stderr: Sink) -> int:
     """Run to the end and return the exit code (negative: the signal that ended it).
 
-    When it is silent for too long, or when this coroutine is cancelled, its whole group gets SIGTERM and, after the
-    grace, SIGKILL. Raises ChildFailed when it cannot be started or is silent. Must be awaited on the main event loop's
-    thread, since the child dies with the thread that started it.
+    When it is silent or runs for too long, or when this coroutine is cancelled, its whole group gets SIGTERM and, after
+    the grace, SIGKILL. Raises ChildFailed when it cannot be started or was ended for such a reason. Must be awaited on
+    the main event loop's thread, since the child dies with the thread that started it.
     """
     transport, child = await _start(command, on_stdout, on_stderr)
     try:
-        await _wait_watched(child, command.silence_s)
+        await _wait_watched(child, command.silence_s, command.wall_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(child.drained.wait(), _LINGER_S)
     finally:
@@ -96,15 +99,17 @@ async def _start(command: Command, on_stdout: Sink, on_stderr: Sink) -> tuple[as
         raise ChildFailed(f"{Path(command.argv[0]).name} cannot be started: {error}") from error
 
 
-async def _wait_watched(child: _Child, silence_s: float | None) -> None:
-    if silence_s is None:
-        await child.exited.wait()
-        return
+async def _wait_watched(child: _Child, silence_s: float | None, wall_s: float | None) -> None:
+    started_at = time.monotonic()
     while not child.exited.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(child.exited.wait(), max(0.01, silence_s - child.silent_s()))
-        if child.silent_s() >= silence_s and not child.exited.is_set():
+        left_s = (wall_s or math.inf) - (time.monotonic() - started_at)
+        quiet_left_s = (silence_s or math.inf) - child.silent_s()
+        if left_s <= 0:
+            raise ChildFailed(f"took longer than {wall_s:g} s")
+        if quiet_left_s <= 0:
             raise ChildFailed(f"no progress for {silence_s:g} s")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.exited.wait(), min(left_s, quiet_left_s, _LONGEST_WAIT_S))
 
 
 async def _end_group(transport: asyncio.SubprocessTransport, child: _Child, grace_s: float) -> None:
