@@ -1,0 +1,1 @@
+"""Recording tasks (`tasks`), what the media server reports of them (`reports`), schedules (`schedules`)."""

@@ -1,0 +1,154 @@
+"""Starting and stopping recordings. What runs is the media server's business; a task row says what came of it."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from onetake.infra.audit import audit
+from onetake.infra.db import Database
+from onetake.infra.mediaserver import MediaServer, MediaServerRefused, MediaServerUnavailable
+from onetake.kit.clock import utc_now
+from onetake.kit.errors import AppError, NotFound
+from onetake.kit.paging import PageRequest, SortKey
+from onetake.recordings import repository
+from onetake.recordings.errors import NoRoom, NotRecording, RecordingRunning, SourceOffline, StayedOffline
+from onetake.recordings.models import RecordTask, TaskStatus, Trigger
+from onetake.recordings.repository import TaskFilter
+from onetake.recordings.service.reports import Sheet, apply_sheet, default_title, fail, new_task
+from onetake.sources import service as sources
+from onetake.sources.errors import SourceInactive
+from onetake.sources.models import LiveSource
+
+_REFUSALS: dict[str, type[AppError]] = {"stream_not_live": SourceOffline, "disk_full": NoRoom}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be recorded. `wait`: the task stays pending until the source is live, or its end has come."""
+
+    title: str | None = None
+    pre_roll_s: int = 0
+    planned_duration_s: int | None = None
+    stop_at: datetime | None = None
+    trigger: Trigger = Trigger.MANUAL
+    schedule_id: int | None = None
+    wait: bool = False
+
+
+async def list_tasks(
+    session: AsyncSession, wanted: TaskFilter, order: Sequence[SortKey], page: PageRequest
+) -> tuple[list[RecordTask], int]:
+    """One page of tasks and the number of all that match."""
+    return await repository.find_tasks(session, wanted, order, page)
+
+
+async def get_task(session: AsyncSession, task_id: int) -> RecordTask:
+    """One task; raises NotFound."""
+    task = await repository.get_task(session, task_id)
+    if task is None:
+        raise NotFound
+    return task
+
+
+async def start(db: Database, media: MediaServer, source_id: int, wish: Wish) -> RecordTask:
+    """Begin to record a source.
+
+    Raises NotFound, SourceInactive, RecordingRunning, SourceOffline (unless it may wait), NoRoom,
+    MediaServerUnavailable. A task that could not begin is left as `failed`, or pending when it may wait.
+    """
+    task_id = await _open(db, source_id, wish)
+    try:
+        return await begin(db, media, task_id)
+    except AppError as error:
+        if wish.wait and isinstance(error, SourceOffline | MediaServerUnavailable):
+            async with db.read() as session:
+                return await get_task(session, task_id)
+        async with db.write() as session:
+            await fail(session, await get_task(session, task_id), error)
+        raise
+
+
+async def begin(db: Database, media: MediaServer, task_id: int) -> RecordTask:
+    """Have the media server record for a pending task. Raises SourceOffline, NoRoom, MediaServerUnavailable."""
+    async with db.read() as session:
+        task = await get_task(session, task_id)
+        source = await sources.get_source(session, task.source_id or 0)
+    try:
+        raw = await media.record_start(source.stream_name, task.pre_roll_s)
+    except MediaServerRefused as error:
+        raise _REFUSALS.get(error.kind, MediaServerUnavailable)() from error
+    async with db.write() as session:
+        applied = await apply_sheet(session, Sheet.parse(raw))
+        return applied or await get_task(session, task_id)
+
+
+async def stop(db: Database, media: MediaServer, source_id: int) -> RecordTask:
+    """End the recording of a source; a pending task ends as `failed`.
+
+    Raises NotFound, NotRecording, MediaServerUnavailable.
+    """
+    async with db.write() as session:
+        source = await sources.get_source(session, source_id)
+        task = await repository.open_task(session, source_id)
+        if task is None:
+            raise NotRecording
+        await audit(session, action="recordings.stop", target=f"task:{task.id}")
+    return await end(db, media, task, source)
+
+
+async def end(db: Database, media: MediaServer, task: RecordTask, source: LiveSource) -> RecordTask:
+    """End an open task, whoever wants it. Raises MediaServerUnavailable."""
+    sheet = None
+    if task.status != TaskStatus.PENDING:
+        with suppress(MediaServerRefused):  # it has ended by itself; the report of it is on its way
+            sheet = Sheet.parse(await media.record_stop(source.stream_name))
+    async with db.write() as session:
+        row = await get_task(session, task.id)
+        if sheet is not None:
+            await apply_sheet(session, sheet)
+        elif row.status == TaskStatus.PENDING:
+            await fail(session, row, StayedOffline())
+        return row
+
+
+async def extend(session: AsyncSession, task: RecordTask, stop_at: datetime) -> None:
+    """Let an open task go on until `stop_at` at least; one without a planned end goes on anyway."""
+    if task.stop_at is not None and task.stop_at < stop_at:
+        task.stop_at, task.updated_at = stop_at, utc_now()
+
+
+async def _open(db: Database, source_id: int, wish: Wish) -> int:
+    """Insert the pending task; its id."""
+    try:
+        async with db.write() as session:
+            source = await sources.get_source(session, source_id)
+            if not source.is_active:
+                raise SourceInactive
+            running = await repository.open_task(session, source_id)
+            if running is not None:
+                raise RecordingRunning(task_id=running.id)
+            task = await repository.add_task(session, _pending(source, wish))
+            await audit(session, action="recordings.start", target=f"task:{task.id}", after={"source": source_id})
+            return task.id
+    except IntegrityError:  # somebody else was a moment faster
+        async with db.read() as session:
+            running = await repository.open_task(session, source_id)
+        raise RecordingRunning(task_id=running.id if running else 0) from None
+
+
+def _pending(source: LiveSource, wish: Wish) -> RecordTask:
+    now = utc_now()
+    task = new_task(source, trigger=wish.trigger, title=wish.title or default_title(source, now))
+    task.pre_roll_s, task.planned_duration_s, task.schedule_id = (
+        wish.pre_roll_s,
+        wish.planned_duration_s,
+        wish.schedule_id,
+    )
+    task.stop_at = wish.stop_at
+    if wish.stop_at is None and wish.planned_duration_s is not None:
+        task.stop_at = now + timedelta(seconds=wish.planned_duration_s)
+    return task

@@ -1,0 +1,100 @@
+"""What the media server says about a stream, as a person wants to read it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from onetake.kit.errors import AppError, Lang
+from onetake.media.ffmpeg import errors as tool_errors  # noqa: F401  so that their codes are known here
+from onetake.sources.models import LiveSource
+from onetake.sources.schemas import MediaTrack, SourceStatus
+
+_ONLINE = ("pushing", "stalled")
+_PULL_STATES = {"connecting": "connecting", "retrying": "retrying", "failed": "failed"}
+
+
+def offline(source: LiveSource) -> SourceStatus:
+    """The status of a source that the media server has nothing to say about."""
+    return SourceStatus(
+        online=False,
+        state="offline" if source.is_active else "disabled",
+        since=None,
+        tracks=[],
+        codec=None,
+        resolution=None,
+        fps=None,
+        bitrate_bps=None,
+        gop_ms=None,
+        viewers=0,
+        recording=False,
+        reconnects=0,
+        error_code=None,
+        last_error=None,
+    )
+
+
+def source_status(source: LiveSource, detail: Mapping[str, Any] | None, lang: Lang) -> SourceStatus:
+    """One stream of `/control/streams` as the status of its source."""
+    status = offline(source)
+    if detail is None or not source.is_active:
+        return status
+    pull = detail.get("pull") or {}
+    online = detail["state"] in _ONLINE
+    status.online = online
+    status.state = _state(str(detail["state"]), str(pull.get("state", "")))
+    status.viewers = int(detail.get("viewers", 0))
+    status.recording = detail.get("recording") is not None
+    status.reconnects = int(detail.get("reconnects", 0))
+    if online:
+        _describe(status, detail)
+    elif pull.get("error"):
+        status.error_code, status.last_error = str(pull["error"]), explain(pull, lang)
+    return status
+
+
+def explain(pull: Mapping[str, Any], lang: Lang) -> str:
+    """The last error of a pull in the caller's language; the media server's English when its code is unknown here."""
+    known = _errors_by_code().get(str(pull.get("error")))
+    params = pull.get("params")
+    if known is not None:
+        try:
+            return known.text.render(lang, **(params if isinstance(params, dict) else {}))
+        except (KeyError, IndexError):
+            pass
+    return str(pull.get("detail", ""))
+
+
+def _state(push: str, pull: str) -> str:
+    if push == "pushing":
+        return "live"
+    if push == "offline" and pull in _PULL_STATES:
+        return _PULL_STATES[pull]
+    return push
+
+
+def _describe(status: SourceStatus, detail: Mapping[str, Any]) -> None:
+    stats = detail.get("stats") or {}
+    status.tracks = [MediaTrack.model_validate(track) for track in detail.get("tracks", [])]
+    video = next((track for track in status.tracks if track.kind == "video"), None)
+    main = video or (status.tracks[0] if status.tracks else None)
+    status.codec = main.codec if main else None
+    status.resolution = f"{video.width}x{video.height}" if video and video.width and video.height else None
+    status.fps = stats.get("fps")
+    status.bitrate_bps = _whole(stats.get("bitrate_bps"))
+    status.gop_ms = _whole(stats.get("gop_ms"))
+    if detail.get("started_ms"):
+        status.since = datetime.fromtimestamp(detail["started_ms"] / 1000, UTC)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _errors_by_code() -> dict[str, type[AppError]]:
+    found: dict[str, type[AppError]] = {}
+    waiting: list[type[AppError]] = [AppError]
+    while waiting:
+        known = waiting.pop()
+        found.setdefault(known.code, known)
+        waiting.extend(known.__subclasses__())
+    return found
