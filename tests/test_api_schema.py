@@ -142,4 +142,4 @@ def test_bodies_refuse_unknown_fields() -> None:
 
 def test_the_written_document_is_this_one() -> None:
     written = Path(__file__).parent.parent / "docs/5-reference/openapi.json"
-    assert json.loads(written.read_text("utf-8")) == DOCUMENT, "run: make docs"
+    assert json.loads(written.read_text("utf-8")) == DOCUMENT, "run: python scripts/export_openapi.py"

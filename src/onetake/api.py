@@ -11,6 +11,7 @@ import onetake
 from onetake.accounts.access_tokens import AccessTokens
 from onetake.accounts.auth import Permission, require
 from onetake.accounts.endpoints import router as accounts_router
+from onetake.accounts.passwords import warm_up
 from onetake.accounts.sockets import AccountsGate
 from onetake.infra.db import Database
 from onetake.infra.metrics import Metrics, MetricsMiddleware
@@ -87,6 +88,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     state = app.state
     state.access_tokens = AccessTokens.from_settings(settings)
+    await warm_up()
     state.db = Database(
         settings.database_dsn,
         pool_size=settings.database_pool_size,

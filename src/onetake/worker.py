@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 
+import onetake.accounts.tasks
 import onetake.infra.jobs.builtin
 import onetake.models  # noqa: F401
 from onetake.infra.db import Database

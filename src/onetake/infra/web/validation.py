@@ -81,7 +81,7 @@ def _path(location: Sequence[str | int], kind: str) -> str:
     parts = location[1:] if location and location[0] in _IN else location
     if kind == "json_invalid" or not parts:
         return "body"
-    return ".".join(str(part)[:64] for part in parts[:8])
+    return ".".join(str(part)[:64] for part in parts[:8]) or "body"  # a key may be the empty text
 
 
 def _sentence(kind: str, context: Mapping[str, Any], lang: Lang) -> str:
