@@ -104,6 +104,18 @@ def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def empty_postgresql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a migrated, empty PostgreSQL database."""
+    return _empty_database(request, tmp_path, "postgresql")
+
+
+@pytest.fixture
+def empty_mariadb_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a migrated, empty MariaDB database."""
+    return _empty_database(request, tmp_path, "mariadb")
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated, empty database; the test runs on SQLite, PostgreSQL and MariaDB."""
     async for opened in _opened(database_url):
