@@ -4,6 +4,7 @@
 has left memory is answered with a redirect to the file process, which reads the same bytes from the recording.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from onetake.engine.ring import Gone, RingSegment
 from onetake.engine.streams import APP, StreamHub
 from onetake.engine.viewers import Protocol
 from onetake.engine.web import admit, client_ip, find_life
-from onetake.kit.signing import Grant, Keyring, ScopeKind, sign
+from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, sign
 from onetake.media.bits import CodecError
 from onetake.media.codecs import describe, rfc6381
 from onetake.media.fmp4 import TARGET_DURATION_S
@@ -40,6 +41,7 @@ IMMUTABLE = "max-age=31536000, immutable"
 BLOCKED = f"max-age={TARGET_DURATION_S}"
 FRESH = "no-cache"
 SESSION_S = 3.0 * TARGET_DURATION_S
+PUBLIC_REDIRECT_S = 3600
 
 
 class HlsLive:
@@ -140,19 +142,23 @@ class HlsLive:
 
     def _redirect(self, request: web.Request, segment: RingSegment, grant: Grant | None) -> web.Response:
         """The recording has it: same bytes, other process. Behind a proxy that is the same origin."""
-        token = f"/t/{self._asset_token(segment.asset or '', grant)}" if grant else ""
+        token = self._asset_token(segment.asset or "", grant)
         path = f"{token}/vod/{segment.asset}/s/{segment.run.prefix}/{segment.msn}.m4s"
         direct = request.url.port == self._http_port(request)
         base = f"{request.scheme}://{request.url.host}:{self._options.files_port}" if direct else ""
         return web.Response(status=302, headers={"Location": base + path, "Cache-Control": "no-store"})
 
     def _asset_token(self, asset: str, grant: Grant | None) -> str:
-        """The viewer's right to the stream as a right to this piece of it, for the same session and time."""
-        if grant is None or self._keyring is None:
+        """`/t/<token>`: the right to the stream as a right to the recording, for the same session and time.
+
+        The file process asks everybody for a token; who may watch a public stream live gets one here.
+        """
+        if self._keyring is None:
             return ""
-        return sign(
-            Grant(grant.method, ScopeKind.ASSET, asset, grant.session, grant.viewer, grant.expires_s), self._keyring
-        )
+        expires_s = grant.expires_s if grant else int(time.time()) + PUBLIC_REDIRECT_S
+        public = f"public-{expires_s // PUBLIC_REDIRECT_S}"
+        session, viewer = (grant.session, grant.viewer) if grant else (public, "guest")
+        return "/t/" + sign(Grant(Method.PLAY, ScopeKind.ASSET, asset, session, viewer, expires_s), self._keyring)
 
     @staticmethod
     def _http_port(request: web.Request) -> int:

@@ -54,6 +54,7 @@ class Session:
     """Who publishes a stream now, and whether its session lives.
 
     `peer` tells encoders apart across reconnects (address and encoder name); it never grants anything: the key did.
+    `heard_s` is when media last came.
     """
 
     def __init__(self, rules: SessionRules) -> None:
@@ -61,7 +62,7 @@ class Session:
         self.client_id: str | None = None
         self.reconnects = 0
         self._peer = ""
-        self._last_media_s = 0.0
+        self.heard_s = 0.0
         self._grace_until_s: float | None = None
         self._displaced: dict[str, float] = {}
 
@@ -82,7 +83,7 @@ class Session:
         """Media arrived; False when it comes from a client that does not publish any more."""
         if client_id != self.client_id:
             return False
-        self._last_media_s = now_s
+        self.heard_s = now_s
         return True
 
     def lost(self, client_id: str, now_s: float) -> bool:
@@ -114,7 +115,7 @@ class Session:
     def state(self, now_s: float) -> PushState:
         """Push state at `now_s`."""
         if self.client_id is not None:
-            silent_s = now_s - self._last_media_s
+            silent_s = now_s - self.heard_s
             return PushState.STALLED if silent_s >= self.rules.stalled_s else PushState.PUSHING
         return PushState.OFFLINE if self._grace_until_s is None else PushState.GRACE
 
@@ -124,7 +125,7 @@ class Session:
 
     def _contest(self, client_id: str, peer: str, now_s: float) -> Decision:
         """Two clients hold the key: the silent one loses at once, a lively one loses once (no endless fight)."""
-        if now_s - self._last_media_s < self.rules.silent_s:
+        if now_s - self.heard_s < self.rules.silent_s:
             if self._displaced.get(peer, 0.0) > now_s:
                 return Decision(Verdict.REFUSE_DISPLACED)
             self._displaced = {who: until for who, until in self._displaced.items() if until > now_s}
@@ -137,5 +138,5 @@ class Session:
         if self.alive:
             self.reconnects += 1
         self.client_id, self._peer = client_id, peer
-        self._last_media_s = now_s
+        self.heard_s = now_s
         self._grace_until_s = None

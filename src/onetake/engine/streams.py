@@ -84,6 +84,7 @@ class LiveStream:
     published_s: float = 0.0
     received_bytes: int = 0
     ended_s: float = 0.0
+    lost_reason: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -194,7 +195,7 @@ class StreamHub:
         why_unheard = "displaced" if session.client_id is not None else "ended"
         self._notify("on_unpublish", client, reason=reason if heard else why_unheard)
         if heard:
-            stream.publisher = None
+            stream.publisher, stream.lost_reason = None, reason
             log.info("stream %s: publisher gone (%s)", stream.name, reason)
             if not session.alive:
                 self._end(stream, reason)
@@ -216,7 +217,13 @@ class StreamHub:
             if stream.session.expired(now):
                 stream.session.end()
                 self._end(stream, "grace_over")
-            elif not stream.session.alive and now - stream.ended_s > LINGER_S:
+        self.forget_ended(LINGER_S)
+
+    def forget_ended(self, after_s: float = 0.0) -> None:
+        """Drop the media of sessions that ended at least `after_s` ago."""
+        now = self.now_s()
+        for stream in list(self.streams.values()):
+            if not stream.session.alive and now - stream.ended_s >= after_s:
                 del self.streams[stream.name]
 
     def close(self) -> None:
@@ -267,7 +274,7 @@ class StreamHub:
         if decision.verdict is Verdict.START or stream.life is None:
             self._begin(stream)
         else:
-            stream.life.begin("taken_over" if displaced else "reconnected")
+            stream.life.begin("taken_over" if displaced else stream.lost_reason)
         if displaced is not None:
             displaced.close("displaced")
 
