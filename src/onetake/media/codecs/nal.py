@@ -38,7 +38,7 @@ def split_annexb(payload: bytes) -> list[bytes]:
     """The NAL units of an Annex B byte stream (H.264 § B.1), without trailing zero bytes."""
     starts = [match.end() for match in _START_CODE.finditer(payload)]
     ends = [start - 3 for start in starts[1:]] + [len(payload)]
-    nals = (payload[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=True))
+    nals = (payload[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=False))
     return [nal for nal in nals if nal]
 
 
