@@ -29,7 +29,7 @@ POSTGRESQL_URL = os.environ.get("ONETAKE_TEST_POSTGRESQL_URL", "postgresql://127
 MARIADB_URL = os.environ.get("ONETAKE_TEST_MARIADB_URL", "mariadb://root@127.0.0.1:3306/mysql")
 REDIS_URL = os.environ.get("ONETAKE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 DATABASES = ("sqlite", "postgresql", "mariadb")
-_OURS = re.compile(r"onetake_test_(?P<host>[0-9a-z]+)_(?P<pid>\d+)$")
+_OURS = re.compile(r"onetake_test_(?P<host>[0-9a-z]+)_(?P<pid>\d+)(_blank)?$")
 _T = TypeVar("_T")
 
 
@@ -113,6 +113,19 @@ def empty_postgresql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def empty_mariadb_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a migrated, empty MariaDB database."""
     return _empty_database(request, tmp_path, "mariadb")
+
+
+@pytest.fixture(params=DATABASES)
+def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a database without any table, not even a schema version."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/blank.db"
+        return
+    url: str = request.getfixturevalue(f"{request.param}_server")
+    name = f"{async_url(url).database}_blank"
+    run_aside(_execute(url, [f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}"]))
+    yield async_url(url).set(database=name).render_as_string(hide_password=False)
+    run_aside(_execute(url, [f"DROP DATABASE IF EXISTS {name}"]))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,26 @@ async def test_a_half_done_run_is_finished_by_the_next(database_url: str) -> Non
     await database.dispose()
     assert await upgrade(database_url) == head_revision()
     assert await drift(database_url) == []
+
+
+KILLED_MIGRATION = """
+import asyncio, os, signal, sys
+from sqlalchemy import Table, event
+from onetake.infra.db.migrate import upgrade
+
+@event.listens_for(Table, "after_create")
+def die(table, connection, **options):
+    if table.name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(upgrade(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("table", ["audit_log", "jobs"])
+async def test_a_killed_migration_is_finished_by_the_next(blank_url: str, table: str) -> None:
+    """F32: kill -9 right after one of the tables was created."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED_MIGRATION, blank_url, table)
+    assert await process.wait() == -9
+    assert await upgrade(blank_url) == head_revision()
+    assert await drift(blank_url) == []
