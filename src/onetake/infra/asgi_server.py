@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from onetake.infra.ports import inherited_socket, listen
+from onetake.infra.web.http_protocol import GuardedHttpProtocol
 from onetake.kit.lifeline import Lifeline
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def run_asgi(app: "ASGIApp", bind: str, port: int, variable: str) -> int:
     sock = inherited_socket() or listen(bind, port, variable)
     config = uvicorn.Config(
         app,
+        http=GuardedHttpProtocol,
         ws="websockets-sansio",
         ws_per_message_deflate=False,  # 43-100 KB per connection and a third of the throughput
         ws_max_size=MAX_WS_MESSAGE_BYTES,

@@ -13,6 +13,7 @@ from tests.api_fixtures import Api
 
 from onetake.api import create_app
 from onetake.infra.settings import Settings
+from onetake.infra.web.http_protocol import GuardedHttpProtocol
 
 
 @dataclass
@@ -34,7 +35,14 @@ async def serving(settings: Settings) -> AsyncIterator[Live]:
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
     config = uvicorn.Config(
-        app, ws="websockets-sansio", ws_max_size=64 * 1024, log_config=None, access_log=False, proxy_headers=False
+        app,
+        http=GuardedHttpProtocol,
+        ws="websockets-sansio",
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
