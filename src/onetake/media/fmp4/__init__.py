@@ -5,7 +5,7 @@ from onetake.media.fmp4.cutter import CutRules
 from onetake.media.fmp4.fragment import Fragment, Sample, write_part
 from onetake.media.fmp4.init import init_segment
 from onetake.media.fmp4.packager import Packager, new_prefix
-from onetake.media.fmp4.parts import PART_TARGET_S, TARGET_DURATION_S, Part, Run, Segment
+from onetake.media.fmp4.parts import PART_TARGET_S, TARGET_DURATION_S, Part, Run
 
 __all__ = [
     "PART_TARGET_S",
@@ -19,7 +19,6 @@ __all__ = [
     "ReadAt",
     "Run",
     "Sample",
-    "Segment",
     "init_segment",
     "iter_boxes",
     "new_prefix",

@@ -20,18 +20,22 @@ _MAX_SIZE_FIELD = 0xFFFF
 _VIDEO_ENTRIES = {Codec.H264: (b"avc1", b"avcC"), Codec.HEVC: (b"hvc1", b"hvcC"), Codec.AV1: (b"av01", b"av1C")}
 
 
-def sample_entry(track: Track) -> bytes:
-    """The sample entry box for `track`. Raises `ValueError` when the track cannot be described (no configuration)."""
+def check_track(track: Track) -> None:
+    """Raises `ValueError` when an MP4 cannot describe `track`."""
     if not track.config and track.codec is not Codec.MP3:
         raise ValueError(f"{track.codec} track {track.id} has no decoder configuration")
+    if max(track.width, track.height) > _MAX_SIZE_FIELD:
+        raise ValueError(f"picture of {track.width}x{track.height} does not fit a sample entry")
+
+
+def sample_entry(track: Track) -> bytes:
+    """The sample entry box for `track`, which `check_track` accepts."""
     return _visual(track) if track.kind is Kind.VIDEO else _AUDIO_ENTRIES[track.codec](track)
 
 
 def _visual(track: Track) -> bytes:
     """VisualSampleEntry (ISO 14496-12 §12.1.3): 72 dpi, one frame per sample, 24-bit colour."""
     entry, config = _VIDEO_ENTRIES[track.codec]
-    if max(track.width, track.height) > _MAX_SIZE_FIELD:
-        raise ValueError(f"picture of {track.width}x{track.height} does not fit a sample entry")
     fields = struct.pack(">6xH16xHHII4xH32xHh", 1, track.width, track.height, 0x00480000, 0x00480000, 1, 0x0018, -1)
     return box(entry, fields, box(config, track.config))
 

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 
 from onetake.media.fmp4.boxes import box, full_box
-from onetake.media.fmp4.entries import sample_entry
+from onetake.media.fmp4.entries import check_track, sample_entry
 from onetake.media.units import Kind, Track
 
 MOVIE_TIMESCALE = 1000
@@ -21,6 +21,8 @@ def init_segment(tracks: Sequence[Track]) -> bytes:
     """
     if not tracks:
         raise ValueError("an init segment needs a track")
+    for track in tracks:
+        check_track(track)
     traks = (_trak(track) for track in tracks)
     moov = box(b"moov", _mvhd(max(track.id for track in tracks) + 1), *traks, _mvex(tracks))
     return _ftyp(tracks) + moov

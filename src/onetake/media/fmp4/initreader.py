@@ -154,9 +154,10 @@ def _read_esds(body: bytes) -> tuple[int, bytes]:
     """Object type and decoder specific info of an `esds` body (ISO 14496-1 §7.2.6.5)."""
     _, es = _descriptor(body, 4, 3)
     flags = es[2]
-    skip = 3 + (2 if flags & 0x80 else 0) + (2 if flags & 0x20 else 0)
+    skip = 3 + (2 if flags & 0x80 else 0)
     if flags & 0x40:
         skip += 1 + es[skip]
+    skip += 2 if flags & 0x20 else 0
     _, decoder = _descriptor(es, skip, 4)
     config = _descriptor(decoder, 13, 5)[1] if len(decoder) > 13 else b""
     return decoder[0], config

@@ -1,7 +1,6 @@
-"""What the packager hands on: runs, parts and segments. Made once, shared by ring, recorder and every viewer."""
+"""What the packager hands on: runs and parts. Made once, shared by ring, recorder and every viewer."""
 
 from dataclasses import dataclass, field
-from typing import Self
 
 from onetake.media.units import Track
 
@@ -67,40 +66,3 @@ class Part:
     def end_ticks(self) -> int:
         """Decode time at which the next part starts."""
         return self.dts_ticks + self.duration_ticks
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segment:
-    """A complete segment: the parts between two cuts, in order."""
-
-    parts: tuple[Part, ...]
-
-    @classmethod
-    def of(cls, parts: list[Part]) -> Self:
-        """The segment made of `parts`; at least one."""
-        return cls(tuple(parts))
-
-    @property
-    def run(self) -> Run:
-        """The run it belongs to."""
-        return self.parts[0].run
-
-    @property
-    def msn(self) -> int:
-        """Its media sequence number."""
-        return self.parts[0].msn
-
-    @property
-    def duration_s(self) -> float:
-        """Duration in seconds."""
-        return sum(part.duration_ticks for part in self.parts) / self.run.timescale
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of all parts together."""
-        return sum(part.size_bytes for part in self.parts)
-
-    @property
-    def data(self) -> bytes:
-        """The exact concatenation of the parts."""
-        return b"".join(part.data for part in self.parts)

@@ -73,9 +73,10 @@ def build_records(
     from the header: gaps between parts are only known to the index that was lost.
     """
     number = _numbered(header) if ours else _by_keyframes(header, last)
+    anchor_dts, anchor_ms = (last.dts_ticks, last.wall_ms) if last else (None, header.start_wall_ms)
     for part in parts:
         segment, starts = number(part)
-        anchor_dts, anchor_ms = (last.dts_ticks, last.wall_ms) if last else (part.dts_ticks, header.start_wall_ms)
+        anchor_dts = part.dts_ticks if anchor_dts is None else anchor_dts
         wall_ms = anchor_ms + round((part.dts_ticks - anchor_dts) * 1000 / header.timescale) if anchor_ms else 0
         lost = last is not None and part.dts_ticks > last.end_ticks + header.timescale
         flags = (
