@@ -206,7 +206,7 @@ def test_tracks_come_before_their_units() -> None:
 @given(
     st.lists(st.integers(1, 5000), min_size=1, max_size=40), st.sampled_from(["ffmpeg5-h264-aac", "librtmp-h264-aac"])
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_any_split_gives_the_same_events(sizes: list[int], name: str) -> None:
     data = load(name)
 
@@ -221,7 +221,7 @@ def test_any_split_gives_the_same_events(sizes: list[int], name: str) -> None:
 
 
 @given(st.integers(0, 30_000), st.integers(0, 255), st.sampled_from(["ffmpeg9-mp3-only", "ffmpeg9-hevc-only"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_flipped_byte_is_an_error_or_other_tags(place: int, value: int, name: str) -> None:
     data = bytearray(load(name))
     data[place % len(data)] = value

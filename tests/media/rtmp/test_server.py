@@ -4,8 +4,9 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.media.rtmp import obs
 from tests.media.rtmp.wire import C0_C1, C2, Reply, chunk, command, control, message, replies
 
 from onetake.media import amf
@@ -477,17 +478,35 @@ def talk(parts: Iterator[bytes]) -> tuple[list[ServerEvent], str]:
     return found, ""
 
 
-@given(st.lists(st.integers(1, 2000), min_size=1, max_size=20))
+def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    position, turn = 0, 0
+    while position < len(data):
+        size = sizes[turn % len(sizes)]
+        yield data[position : position + size]
+        position, turn = position + size, turn + 1
+
+
+SIZES = st.lists(st.integers(1, 2000), min_size=1, max_size=20)
+
+
+def test_obs_from_beginning_to_end() -> None:
+    events, error = talk(iter([obs.conversation()]))
+    assert error == ""
+    assert [type(event) for event in events[:2]] == [ConnectRequested, PublishRequested]
+    assert events[1] == PublishRequested(1, "live", "camera", "key=s3cret", "live")
+    assert events[2:-1] == obs.media()
+    assert events[-1] == Unpublished(1, clean=True)
+
+
+@given(SIZES)
+@settings(max_examples=30)
+def test_any_split_of_obs_gives_the_same_events(sizes: list[int]) -> None:
+    assert talk(cut(obs.conversation(), sizes)) == talk(iter([obs.conversation()]))
+
+
+@given(SIZES)
 def test_any_split_of_a_conversation_gives_the_same_events(sizes: list[int]) -> None:
     data = conversation()
-
-    def parts() -> Iterator[bytes]:
-        position, turn = 0, 0
-        while position < len(data):
-            size = sizes[turn % len(sizes)]
-            yield data[position : position + size]
-            position, turn = position + size, turn + 1
-
     whole = talk(iter([data]))
     assert whole[1] == ""
     assert [type(event).__name__ for event in whole[0]] == [
@@ -499,7 +518,7 @@ def test_any_split_of_a_conversation_gives_the_same_events(sizes: list[int]) -> 
         "FlvTag",
         "Unpublished",
     ]
-    assert talk(parts()) == whole
+    assert talk(cut(data, sizes)) == whole
 
 
 @given(st.binary(max_size=400))
