@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from onetake.infra.doctor import ffmpeg_version, is_too_old
+from onetake.infra.ffmpeg import ffmpeg_version, is_too_old
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")

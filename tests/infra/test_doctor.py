@@ -22,8 +22,8 @@ from onetake.infra.doctor import (
     check_redis,
     examine,
     exit_code,
-    is_too_old,
 )
+from onetake.infra.ffmpeg import is_too_old
 from onetake.infra.instance import DataDirLock
 from onetake.infra.settings import Settings
 

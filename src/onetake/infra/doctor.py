@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import re
 import shutil
 import socket
 import stat
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -16,6 +14,7 @@ from typing import Any, Literal
 
 from onetake.infra.db import Database
 from onetake.infra.db.migrate import current_revision, head_revision
+from onetake.infra.ffmpeg import ffmpeg_version, is_too_old
 from onetake.infra.instance import DataDirBusy, DataDirLock
 from onetake.infra.ports import PortBusy, check_free
 from onetake.infra.settings import Settings
@@ -23,8 +22,6 @@ from onetake.infra.stored_files import compare
 from onetake.kit.redact import redact
 
 State = Literal["ok", "warning", "fault"]
-FFMPEG_FLOORS = {7: (7, 1, 5), 8: (8, 0, 3)}
-FFMPEG_OLDEST = (7, 1, 5)
 LOW_SPACE_BYTES = 5 << 30
 LOW_SPACE_RATIO = 0.10
 EARLIEST_CLOCK = 1_760_000_000.0
@@ -77,36 +74,6 @@ async def check_ffmpeg(settings: Settings) -> list[Finding]:
         remedy = "use the packaged FFmpeg: unset ONETAKE_FFMPEG_PATH"
         return [Finding("ffmpeg", "warning", f"version {version} at {path} has known security holes", remedy)]
     return [Finding("ffmpeg", "ok", f"version {version} at {path}")]
-
-
-def ffmpeg_version(configured: Path | None) -> tuple[str, str | None]:
-    """Path and version of the ffmpeg that jobs use; None when it does not run."""
-    if configured is not None:
-        path = str(configured)
-    else:
-        import imageio_ffmpeg
-
-        try:
-            path = imageio_ffmpeg.get_ffmpeg_exe()
-        except RuntimeError:
-            return "the packaged ffmpeg", None
-    try:
-        done = subprocess.run([path, "-hide_banner", "-version"], capture_output=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return path, None
-    found = re.match(rb"ffmpeg version n?(\S+)", done.stdout)
-    return path, found[1].decode("ascii", "replace") if found else "unknown"
-
-
-def is_too_old(version: str) -> bool:
-    """Whether a version such as `8.0.3-static` lies below the floors. Builds without a number are not judged."""
-    digits = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-    if digits is None:
-        return False
-    number = (int(digits[1]), int(digits[2]), int(digits[3] or 0))
-    if number[:2] == (8, 1):
-        return number < (8, 1, 2)
-    return number < FFMPEG_FLOORS.get(number[0], FFMPEG_OLDEST)
 
 
 async def check_disk(settings: Settings) -> list[Finding]:

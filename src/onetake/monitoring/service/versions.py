@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onetake
 from onetake.infra.db import Database
-from onetake.infra.doctor import ffmpeg_version
+from onetake.infra.ffmpeg import ffmpeg_version
 from onetake.infra.settings import Settings
 
 _SERVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from onetake.infra.doctor import is_too_old
+from onetake.infra.ffmpeg import is_too_old
 from onetake.kit.errors import Lang, Text
 from onetake.monitoring.schemas import Disk, JobCounts, Level, Process, Warning
 
