@@ -53,4 +53,5 @@ async def test_no_secret_and_no_forged_line(tmp_path: Path, sqlite_url: str, log
         lines = [json.loads(line) for line in text.splitlines() if line]
         requests = [line for line in lines if line["event"] == "request"]
         assert all(line["request_id"] and line["ip"] == "127.0.0.1" for line in requests)
+        assert any(line["user_id"] == 1 for line in requests if line["path"] == "/api/auth/password")
         assert {line["status"] for line in requests} >= {200, 201, 204, 401, 404}

@@ -92,7 +92,9 @@ def test_when_a_request_counts_as_https(public_url: str | None, host: str, schem
 def test_hsts_on_https_only() -> None:
     middleware = SecurityHeaders(None, Settings())  # type: ignore[arg-type]
     assert "Strict-Transport-Security" not in dict(middleware.headers(scope(), html=True))
-    assert "max-age=31536000" in dict(middleware.headers(scope(scheme="https"), html=True))["Strict-Transport-Security"]
+    secure = dict(middleware.headers(scope(scheme="https"), html=True))
+    assert "max-age=31536000" in secure["Strict-Transport-Security"]
+    assert secure["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
 async def test_answers_of_the_api_are_never_stored_and_never_framed(api: Api) -> None:

@@ -6,7 +6,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onetake.infra.context import bind_request, current_actor
-from onetake.infra.logging import bind_log_context, get_logger, unbind_log_context
+from onetake.infra.logging import get_logger
 from onetake.infra.web.headers import add_missing, header
 from onetake.infra.web.proxies import TrustedProxies
 from onetake.kit.ids import random_hex
@@ -33,11 +33,7 @@ class RequestContext:
         request_id = _request_id(scope)
         client = scope.get("client")
         bind_request(request_id, client[0] if client else None)
-        tokens = bind_log_context(request_id=request_id)
-        try:
-            await self._run(scope, receive, send, request_id)
-        finally:
-            unbind_log_context(tokens)
+        await self._run(scope, receive, send, request_id)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started_s = time.perf_counter()
@@ -68,13 +64,11 @@ def _request_id(scope: Scope) -> str:
 def _log_access(scope: Scope, status: int, elapsed_s: float) -> None:
     """One line per request. The query is left out: it may hold tickets, searches and other people's words."""
     write = _log.debug if scope["path"] in _QUIET_PATHS else _log.info
-    actor = current_actor()
     write(
         "request",
         method=scope.get("method", "WEBSOCKET"),
         path=redact(scope["path"])[:512],
         status=status,
         ms=round(elapsed_s * 1000, 1),
-        ip=actor.ip,
-        user=actor.user_id,
+        ip=current_actor().ip,
     )

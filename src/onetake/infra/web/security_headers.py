@@ -15,7 +15,6 @@ _FIXED = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
     ("Permissions-Policy", _PERMISSIONS),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 
@@ -48,6 +47,7 @@ class SecurityHeaders:
             extra.append(("X-Frame-Options", "DENY"))
         if is_https(scope, self._settings):
             extra.append(("Strict-Transport-Security", HSTS))
+            extra.append(("Cross-Origin-Opener-Policy", "same-origin"))  # browsers complain about it on plain http
         if scope["path"].startswith("/api/"):
             extra.append(("Cache-Control", "no-store"))
         return extra
