@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from onetake.engine.main import Role, run_media
-from onetake.engine.options import MediaOptions
+from onetake.engine.options import MediaOptions, RecordingOptions
 
 
 def _arguments() -> argparse.Namespace:
@@ -18,8 +18,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--http-port", type=int, default=8080, help="live playback and control")
     parser.add_argument("--files-port", type=int, default=8081, help="recordings and time-shift")
     parser.add_argument("--api-url", help="where SRS-compatible callbacks go")
+    parser.add_argument("--min-free-mb", type=int, help="with less free space nothing is recorded")
     parser.add_argument("--role", type=Role, choices=list(Role), default=Role.BOTH)
     return parser.parse_args()
+
+
+def _recording(min_free_mb: int | None) -> RecordingOptions:
+    """The usual floors, or one fixed floor; running recordings end at a quarter of it."""
+    if min_free_mb is None:
+        return RecordingOptions()
+    return RecordingOptions(floor_bytes=min_free_mb << 20, floor_ratio=0.0, stop_bytes=(min_free_mb << 20) // 4)
 
 
 def main() -> int:
@@ -34,6 +42,7 @@ def main() -> int:
         control_secret=os.environ.get("ONETAKE_CONTROL_SECRET", ""),
         api_url=arguments.api_url,
         standalone=arguments.standalone,
+        recording=_recording(arguments.min_free_mb),
     )
     return run_media(options, arguments.role)
 

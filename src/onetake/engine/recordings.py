@@ -142,7 +142,7 @@ class Recordings:
         self._tell = tell
         self._stopping = False
         self._writes = ThreadPoolExecutor(1, thread_name_prefix="record-sheets")
-        self._closing: set[Recording] = set()
+        self._threads: set[Recording] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -216,7 +216,7 @@ class Recordings:
 
     def sheets(self, name: str | None = None) -> list[Sheet]:
         """Recordings in progress and lately finished, newest first."""
-        running = [recording.refresh() for recording in self.active.values()]
+        running = [recording.refresh() for recording in self._threads if recording.thread.window_s is None]
         waiting = [sheet for sheet, _ in self._interrupted.values()]
         every = [*running, *waiting, *self.finished.values()]
         found = [sheet for sheet in every if name is None or sheet.name == name]
@@ -300,7 +300,7 @@ class Recordings:
         return RecordingThread(place, self._disk, self._options.recording, writer_options, report, window_s)
 
     def _launch(self, recording: Recording, life: Life, preroll_s: float) -> None:
-        self._closing.add(recording)
+        self._threads.add(recording)
         self._idle.clear()
         recording.thread.start()
         self._write_sheet(recording.sheet)
@@ -313,14 +313,14 @@ class Recordings:
 
     def _reported(self, asset: str, event: str) -> None:
         """A recording's thread said something."""
-        recording = next((one for one in self._closing if one.sheet.id == asset), None)
+        recording = next((one for one in self._threads if one.sheet.id == asset), None)
         if recording is None:
             return
         is_window = recording.thread.window_s is not None
         sheet = recording.refresh()
         if event == "finished":
-            self._closing.discard(recording)
-            if not self._closing:
+            self._threads.discard(recording)
+            if not self._threads:
                 self._idle.set()
             if is_window:
                 self._remove_window(recording)
