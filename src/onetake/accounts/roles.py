@@ -23,11 +23,25 @@ class Permission(StrEnum):
     JOBS_WRITE = "jobs.write"
     SYSTEM_READ = "system.read"
     API_DOCS_READ = "api_docs.read"
+    SOURCES_READ = "sources.read"
+    SOURCES_WRITE = "sources.write"
+    RECORDINGS_WRITE = "recordings.write"
+    VIDEOS_MANAGE = "videos.manage"
 
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset({Permission.JOBS_READ, Permission.JOBS_WRITE, Permission.SYSTEM_READ}),
+    Role.OPERATOR: frozenset(
+        {
+            Permission.JOBS_READ,
+            Permission.JOBS_WRITE,
+            Permission.SYSTEM_READ,
+            Permission.SOURCES_READ,
+            Permission.SOURCES_WRITE,
+            Permission.RECORDINGS_WRITE,
+            Permission.VIDEOS_MANAGE,
+        }
+    ),
     Role.INSTRUCTOR: frozenset(),
     Role.MEMBER: frozenset(),
 }

@@ -5,9 +5,11 @@ The media server knows no database; what it should do is pushed to it, what it d
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from onetake.infra.secrets import derive_key, secret_key
 from onetake.infra.settings import Settings
@@ -150,3 +152,11 @@ def _refusal(response: httpx.Response) -> MediaServerRefused:
         problem = response.json()
         return MediaServerRefused(str(problem.get("code", "refused")), str(problem.get("detail", "")))
     return MediaServerRefused("refused", response.text[:200])
+
+
+async def _media(connection: HTTPConnection) -> MediaServer:
+    media: MediaServer = connection.app.state.live.media
+    return media
+
+
+MediaDep = Annotated[MediaServer, Depends(_media)]

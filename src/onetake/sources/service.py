@@ -1,8 +1,9 @@
 """Live sources: making, changing, deleting them, their stream keys, and what the media server should do about them."""
 
 import hashlib
+import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ SCHEMES = {
     Protocol.HTTP_FLV: ("http", "https"),
 }
 PATTERN_URL = "builtin:pattern"
+DELETION_GUARDS: list[Callable[[AsyncSession, LiveSource], Awaitable[None]]] = []
+"""Domains above add what must agree before a source is deleted."""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -111,11 +114,13 @@ async def rotate_key(session: AsyncSession, source_id: int) -> NewKey:
 
 
 async def delete_source(session: AsyncSession, source_id: int, *, trash_recordings: bool) -> LiveSource:
-    """Delete a source and its schedules; its videos stay, or go to the trash. Raises NotFound.
+    """Delete a source and its schedules; its videos stay, or go to the trash.
 
-    The caller has made sure that nothing of it is being recorded.
+    Raises NotFound, and whatever a guard of a domain above raises.
     """
     source = await get_source(session, source_id)
+    for guard in DELETION_GUARDS:
+        await guard(session, source)
     await audit(session, action="sources.delete", target=f"source:{source.id}", before=snapshot(source))
     await emit(session, SourceDeleted(source.id, source.stream_name, trash_recordings))
     await repository.remove(session, source)
@@ -143,6 +148,11 @@ def desired_stream(source: LiveSource) -> dict[str, Any]:
         "gated": source.visibility != Visibility.PUBLIC,
         "pull": pull,
     }
+
+
+def key_fits(source: LiveSource, key: str) -> bool:
+    """Whether `key` is the stream key of a pushed source."""
+    return source.key_hash is not None and hmac.compare_digest(_hash(key), source.key_hash)
 
 
 def check_url(protocol: Protocol, url: str | None) -> None:
@@ -181,9 +191,13 @@ def _follow_protocol(source: LiveSource, protocol: Protocol) -> str | None:
 def _set_key(source: LiveSource) -> str:
     """A new 128-bit key: the hash is stored as the media server compares it, the end is kept as a reminder."""
     key = random_hex(128)
-    source.key_hash = hashlib.sha256(key.encode()).hexdigest()
+    source.key_hash = _hash(key)
     source.key_hint = key[-4:]
     return key
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _new_stream_name() -> str:

@@ -1,0 +1,170 @@
+"""Live sources over HTTP."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Query, Request, status
+
+from onetake.accounts.auth import Permission, require
+from onetake.infra.db import on_commit
+from onetake.infra.mediaserver import MediaDep
+from onetake.infra.settings import Settings
+from onetake.infra.web.deps import DatabaseDep, IdPath, PageDep, ReadSession, SearchText, SettingsDep, WriteSession
+from onetake.infra.web.openapi import answers
+from onetake.infra.web.problems import request_language
+from onetake.kit.paging import Page, page_of, parse_sort
+from onetake.kit.redact import redact
+from onetake.sources import service
+from onetake.sources.models import LiveSource, Protocol
+from onetake.sources.repository import SORTS, SourceFilter
+from onetake.sources.schemas import (
+    DeleteResult,
+    PushTarget,
+    SourceCreate,
+    SourceCreated,
+    SourceStatus,
+    SourceUpdate,
+    SourceView,
+)
+from onetake.sources.service import NewKey
+from onetake.sources.status import source_status
+from onetake.sources.watch import SourceWatch
+
+router = APIRouter(prefix="/api/sources", tags=["sources"])
+_read = [Depends(require(Permission.SOURCES_READ))]
+_write = [Depends(require(Permission.SOURCES_WRITE))]
+
+
+async def _watch(request: Request) -> SourceWatch:
+    watch: SourceWatch = request.app.state.live.sources
+    return watch
+
+
+WatchDep = Annotated[SourceWatch, Depends(_watch)]
+Sort = Annotated[
+    str | None,
+    Query(max_length=100, description=f"Order, a minus for descending: {', '.join(SORTS)}.", examples=["name"]),
+]
+
+
+async def _filter(
+    q: SearchText = None,
+    protocol: Annotated[Protocol | None, Query(description="Only this protocol.")] = None,
+    is_active: Annotated[bool | None, Query(description="Only active, or only switched-off, sources.")] = None,
+) -> SourceFilter:
+    return SourceFilter(q, protocol, is_active)
+
+
+@router.get("", operation_id="listSources", summary="List sources", dependencies=_read)
+async def list_sources(
+    wanted: Annotated[SourceFilter, Depends(_filter)], page: PageDep, session: ReadSession, sort: Sort = None
+) -> Page[SourceView]:
+    """Live sources by name, protocol and state."""
+    found, total = await service.list_sources(session, wanted, parse_sort(sort, SORTS, default="-id"), page)
+    return page_of([source_view(source) for source in found], total, page)
+
+
+@router.post(
+    "",
+    operation_id="createSource",
+    summary="Add a source",
+    status_code=status.HTTP_201_CREATED,
+    dependencies=_write,
+)
+async def create_source(
+    body: SourceCreate, request: Request, session: WriteSession, watch: WatchDep, settings: SettingsDep
+) -> SourceCreated:
+    """A new source. For `push` the answer holds the stream key, which is never shown again."""
+    made = await service.create_source(session, body)
+    on_commit(session, watch.poke)
+    return _created(made, request, settings)
+
+
+@router.get("/{id}", operation_id="getSource", summary="Show a source", dependencies=_read)
+async def get_source(id: IdPath, session: ReadSession) -> SourceView:
+    """One source."""
+    return source_view(await service.get_source(session, id))
+
+
+@router.put("/{id}", operation_id="updateSource", summary="Change a source", dependencies=_write)
+async def update_source(
+    id: IdPath,
+    body: SourceUpdate,
+    request: Request,
+    session: WriteSession,
+    watch: WatchDep,
+    settings: SettingsDep,
+) -> SourceCreated:
+    """Fields left out stay as they are. A source that becomes pushed gets a key, shown in this answer only."""
+    changed = await service.update_source(session, id, body)
+    on_commit(session, watch.poke)
+    return _created(changed, request, settings)
+
+
+@router.delete(
+    "/{id}", operation_id="deleteSource", summary="Delete a source", dependencies=_write, responses=answers(409)
+)
+async def delete_source(
+    id: IdPath,
+    session: WriteSession,
+    watch: WatchDep,
+    recordings: Annotated[
+        Literal["keep", "trash"], Query(description="What becomes of its videos: they stay, or go to the trash.")
+    ] = "keep",
+) -> DeleteResult:
+    """Deletes the source and its schedules. One that is being recorded stays (409)."""
+    await service.delete_source(session, id, trash_recordings=recordings == "trash")
+    on_commit(session, watch.poke)
+    return DeleteResult(recordings="kept" if recordings == "keep" else "trashed")
+
+
+@router.post(
+    "/{id}/key", operation_id="rotateStreamKey", summary="New stream key", dependencies=_write, responses=answers(409)
+)
+async def rotate_key(
+    id: IdPath, request: Request, session: WriteSession, watch: WatchDep, settings: SettingsDep
+) -> PushTarget:
+    """Replaces the stream key of a pushed source; the old one is refused from now on."""
+    made = await service.rotate_key(session, id)
+    on_commit(session, watch.poke)
+    return PushTarget(push_url=push_url(request, settings), stream_key=stream_key(made) or "")
+
+
+@router.get(
+    "/{id}/status",
+    operation_id="getSourceStatus",
+    summary="What a source does now",
+    dependencies=_read,
+    responses=answers(503),
+)
+async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: MediaDep) -> SourceStatus:
+    """Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers."""
+    async with db.read() as session:
+        source = await service.get_source(session, id)
+    details = {stream["name"]: stream for stream in (await media.streams())["streams"]}
+    return source_status(source, details.get(source.stream_name), request_language(request.scope))
+
+
+def source_view(source: LiveSource) -> SourceView:
+    """A source without the credentials of its address."""
+    view = SourceView.model_validate(source)
+    view.url = redact(source.url) if source.url else None
+    return view
+
+
+def push_url(request: Request, settings: Settings) -> str:
+    """Where an encoder connects: the host of the public address, else the one that the caller uses."""
+    host = (urlsplit(settings.public_url).hostname if settings.public_url else request.url.hostname) or "localhost"
+    shown = f"[{host}]" if ":" in host else host
+    return f"rtmp://{shown}:{settings.rtmp_port}/live"
+
+
+def stream_key(made: NewKey) -> str | None:
+    """What goes into an encoder's field "stream key"."""
+    return f"{made.source.stream_name}?key={made.key}" if made.key else None
+
+
+def _created(made: NewKey, request: Request, settings: Settings) -> SourceCreated:
+    key = stream_key(made)
+    fields = source_view(made.source).model_dump()
+    return SourceCreated(**fields, push_url=push_url(request, settings) if key else None, stream_key=key)
