@@ -1,11 +1,16 @@
 import { useI18n } from 'vue-i18n'
 
-/** Names of kinds of jobs for people; a kind without a translation keeps its own. */
+/** Names of kinds and stages of jobs for people; one without a translation keeps its own. */
 export function useJobWords() {
   const { t, te } = useI18n()
-  const kindName = (kind: string): string => {
-    const key = `jobs.kinds.${kind.replace(/\W/g, '_')}`
-    return te(key) ? t(key) : kind
+
+  function translated(group: 'kinds' | 'stages', name: string): string {
+    const key = `jobs.${group}.${name.replace(/\W/g, '_')}`
+    return te(key) ? t(key) : name
   }
-  return { kindName }
+
+  return {
+    kindName: (kind: string) => translated('kinds', kind),
+    stageName: (stage: string) => translated('stages', stage),
+  }
 }

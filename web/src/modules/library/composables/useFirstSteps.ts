@@ -18,7 +18,7 @@ export function useFirstSteps() {
       {
         queryKey: ['jobs', 'selftests'],
         queryFn: () =>
-          call(api.GET('/api/jobs', { params: { query: { kind: 'monitoring.selftest', state: ['done'], per_page: 1 } } })),
+          call(api.GET('/api/jobs', { params: { query: { kind: 'jobs.selftest', state: ['done'], per_page: 1 } } })),
       },
       { queryKey: ['system', 'status'], queryFn: () => call(api.GET('/api/system/status')) },
     ],

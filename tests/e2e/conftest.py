@@ -1,0 +1,109 @@
+"""A real `onetake serve` and a real Chromium for the browser tests.
+
+Without a Chromium, or without the built web UI, the tests are skipped with the reason; with CI=true they fail.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from tests.e2e.browsing import ADMIN_PASSWORD, Site, Watcher
+from tests.running import Server, server_env, serving
+
+import onetake
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium: from `ONETAKE_TEST_CHROMIUM`, or the first that is installed."""
+    wanted = os.environ.get("ONETAKE_TEST_CHROMIUM")
+    return wanted or next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip, or fail where everything is promised to be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole run."""
+    executable = find_chromium()
+    if executable is None:
+        unavailable("no Chromium found; install one or set ONETAKE_TEST_CHROMIUM")
+    flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=executable, args=flags)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The whole product, with an empty data folder of its own."""
+    if not (Path(onetake.__file__).parent / "webui" / "index.html").is_file():
+        unavailable("the web UI is not built; run `npm run build` in web/")
+    env = server_env(tmp_path_factory.mktemp("e2e") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
+    with serving(env) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@pytest.fixture
+def open_site(server: Server, browser: Browser) -> Iterator[Callable[..., Site]]:
+    """Opens the site in a browser profile of its own; keyword arguments go to the browser context.
+
+    At the end no page may have broken the content security policy, thrown an error or complained in its console.
+    """
+    watchers: list[Watcher] = []
+    contexts = []
+
+    def open_one(**options: Any) -> Site:
+        wanted: dict[str, Any] = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}} | options
+        context = browser.new_context(**wanted)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        watcher = Watcher(context)
+        watchers.append(watcher)
+        return Site(context, f"http://127.0.0.1:{server.port}", watcher)
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    for watcher in watchers:
+        watcher.check()
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    """The site for somebody who is not signed in."""
+    return open_site()
+
+
+@pytest.fixture
+def admin(site: Site) -> Page:
+    """A page on which the administrator has just signed in."""
+    return site.sign_in()
