@@ -15,7 +15,6 @@ from onetake.infra.jobs.execution import DATABASE_TROUBLE
 from onetake.infra.jobs.node import Node
 from onetake.infra.jobs.registry import REGISTRY
 from onetake.infra.jobs.runner import Runner
-from onetake.infra.jobs.wake import change_source
 from onetake.infra.settings import Settings
 from onetake.kit.lifeline import Lifeline
 
@@ -72,21 +71,9 @@ async def _schema_is_there(settings: Settings, stop: asyncio.Event) -> bool:
 
 async def _serve(database: Database, settings: Settings, node: Node, stop: asyncio.Event) -> None:
     relay = Relay(database)
-    beside = [asyncio.create_task(relay.run()), asyncio.create_task(_wake_relay(database, settings, relay))]
+    relaying = asyncio.create_task(relay.run(), name="relay")
     try:
-        await Runner(database, settings, node).run(stop)
+        await Runner(database, settings, node, on_change=relay.wake).run(stop)
     finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
-
-
-async def _wake_relay(database: Database, settings: Settings, relay: Relay) -> None:
-    """Events of other processes arrive as changes of the database."""
-    changes = change_source(database, settings.job_poll_s)
-    try:
-        while True:
-            await changes.wait()
-            relay.wake()
-    finally:
-        changes.close()
+        relaying.cancel()
+        await asyncio.gather(relaying, return_exceptions=True)

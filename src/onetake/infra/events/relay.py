@@ -17,13 +17,14 @@ from onetake.kit.redact import redact
 
 _logger = logging.getLogger(__name__)
 _BATCH = 32
+_TROUBLE_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class RelayTimes:
-    """How patient a relay is."""
+    """How patient a relay is. `poll_s` is only a net: whoever runs a relay calls `wake()` when the database changes."""
 
-    poll_s: float = 1.0
+    poll_s: float = 10.0
     claim_s: float = 60.0
     handler_timeout_s: float = 30.0
     retry_base_s: float = 2.0
@@ -56,11 +57,16 @@ class Relay:
 
     async def drain(self) -> int:
         """Handle everything that is due now; returns how many events ended (done or dead)."""
+        return (await self._drain())[0]
+
+    async def _drain(self) -> tuple[int, float]:
+        """How many events ended, and the seconds until the next one is due."""
         ended = 0
         while True:
-            due = [event for event in await self._heads() if event.waits_s <= 0]
+            heads = await self._heads()
+            due = [event for event in heads if event.waits_s <= 0]
             if not due:
-                return ended
+                return ended, min([event.waits_s for event in heads], default=float("inf"))
             ended += sum([await self._relay(event) for event in due])
 
     def wake(self) -> None:
@@ -70,12 +76,11 @@ class Relay:
     async def _round_safely(self) -> float:
         """One drain; returns how long to wait for the next at most."""
         try:
-            await self.drain()
-            waits = [event.waits_s for event in await self._heads()]
+            _, wait_s = await self._drain()
         except Exception:
             _logger.exception("the relay of events will try again")
-            return self._times.poll_s * 5
-        return min([self._times.poll_s, *(max(wait, 0.01) for wait in waits)])
+            return _TROUBLE_PAUSE_S
+        return min(self._times.poll_s, wait_s)
 
     async def _wait(self, pause_s: float) -> None:
         try:

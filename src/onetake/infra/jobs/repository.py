@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy import CursorResult, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db import upsert
@@ -99,6 +99,13 @@ async def is_active(session: AsyncSession, kind: str, args: str) -> bool:
 async def candidates(session: AsyncSession, queue: str) -> list[Candidate]:
     """Statement 1."""
     return [Candidate(*row) for row in await session.execute(_texts(session).candidates, {"q": queue})]
+
+
+async def queues_with_work(session: AsyncSession, queues: Sequence[str]) -> set[str]:
+    """Which of the queues have a queued job: one look instead of one per queue."""
+    looks = [exists().where(Job.queue == queue, Job.state == "queued").label(queue) for queue in queues]
+    row = (await session.execute(select(*looks))).one()
+    return {queue for queue, found in zip(queues, row, strict=True) if found}
 
 
 async def claim(session: AsyncSession, candidate: Candidate, worker: str, token: str, lease_s: float) -> Claimed | None:

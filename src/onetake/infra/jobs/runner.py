@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from onetake.infra.db import Database
@@ -28,7 +28,17 @@ _logger = logging.getLogger(__name__)
 class Runner:
     """All queues of one worker process."""
 
-    def __init__(self, db: Database, settings: Settings, node: Node, registry: JobRegistry = REGISTRY) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        node: Node,
+        registry: JobRegistry = REGISTRY,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_change` is called whenever another process may have changed the database."""
+        self._on_change = on_change
         self._slots = {queue: slots for queue, slots in settings.job_slots.items() if slots > 0}
         self._home = Home(db, settings, node.worker, settings.data_dir.absolute() / "work")
         self._registry = registry
@@ -152,8 +162,16 @@ class Runner:
     async def _watch(self, changes: ChangeSource) -> None:
         while True:
             await changes.wait()
-            self._wake_all()
+            self._on_change()
             self._clock.wake()
+            try:
+                async with self._home.db.read() as session:
+                    waiting = await repository.queues_with_work(session, tuple(self._slots))
+            except DATABASE_TROUBLE as error:
+                _logger.warning("the look for work waits for the database: %s", error)
+                continue
+            for queue in waiting:
+                self._wake(queue)
 
     async def _close(self, loops: list["asyncio.Task[Any]"]) -> None:
         """Stop claiming, end running jobs and give them back, vanish from the list of workers."""

@@ -53,10 +53,11 @@ class Timekeeper:
             self._swept_at = time.monotonic()
             await self.sweep()
         agenda = await self._agenda()
-        if agenda.next_due is not None and agenda.next_due <= agenda.now:
-            await self._queue_due()
-        if agenda.next_tick is not None and agenda.next_tick <= agenda.now:
-            await self._fire_ticks(agenda.now)
+        pause_s = self._pause_s(agenda)
+        if pause_s > 0:
+            return pause_s
+        await self._queue_due()
+        await self._fire_ticks(agenda.now)
         return self._pause_s(await self._agenda())
 
     async def sweep(self) -> int:
