@@ -214,6 +214,16 @@ class TestAnything:
         recover_file(video)
 
 
+STRANGE_MARKERS: list[dict[str, object]] = [
+    {"version": 2},
+    {"version": None},
+    {"files": ["../../x"]},
+    {"files": [1]},
+    {"folder": 5},
+    {"updated_ms": "x"},
+]
+
+
 def part_ends(video: Path) -> list[int]:
     ends = [video.read_bytes().index(b"moof") - 4]
     for part in parts():
@@ -265,8 +275,7 @@ class TestMarkers:
         assert found.duration_s == 0
         assert marker.exists()
 
-    @pytest.mark.parametrize("change", [{"version": 2}, {"files": ["../../x"]}, {"files": [1]}, {"folder": 5},
-                                        {"updated_ms": "x"}])  # fmt: skip
+    @pytest.mark.parametrize("change", STRANGE_MARKERS)
     def test_a_marker_with_strange_content_is_not_followed(self, tmp_path: Path, change: dict[str, object]) -> None:
         interrupted(tmp_path)
         (marker,) = (tmp_path / "open").glob("*.json")

@@ -249,23 +249,19 @@ class VodTitle:
     def resolve(self, name: MediaName, file_number: int | None = None) -> Slice | None:
         """The bytes of a virtual segment or init; None when this title does not have it.
 
-        `file_number`: from `?f=`, for a segment that goes on in a second file. Takes O(log n) small reads.
+        `file_number`: from `?f=`, for a segment that goes on in a second file. Takes a few small reads, however long
+        the title is.
         """
-        file = self._file_for(name, file_number)
-        if file is None or name.part is not None or file.header.prefix != name.prefix:
+        files = self._files if file_number is None else self._files[file_number : file_number + 1]
+        of_run = [file for file in files if file.header.prefix == name.prefix]
+        if not of_run or name.part is not None:
             return None
         if name.msn is None:
-            return Slice(file.video, 0, file.header.init_bytes)
-        place = file.index.find_segment(name.msn)
-        return Slice(file.video, place.offset, place.size_bytes) if place else None
-
-    def _file_for(self, name: MediaName, file_number: int | None) -> _File | None:
-        """The file that holds a segment: of those of its run, the last or last but one that starts at or before it."""
-        if file_number is not None:
-            return self._files[file_number] if file_number < len(self._files) else None
-        of_run = [file for file in self._files if file.header.prefix == name.prefix]
-        if name.msn is None:
-            return of_run[0] if of_run else None
+            return Slice(of_run[0].video, 0, of_run[0].header.init_bytes)
         msn = name.msn
         started = [file for file in of_run if file.header.first_msn <= msn]
-        return next((file for file in started[-2:] if file.index.find_segment(msn)), None)
+        for file in started[-2:]:
+            place = file.index.find_segment(msn)
+            if place:
+                return Slice(file.video, place.offset, place.size_bytes)
+        return None

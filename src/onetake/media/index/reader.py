@@ -1,7 +1,9 @@
-"""Reads an index while it grows. Look-ups touch O(log n) records with `pread`; nothing is held in memory."""
+"""Reads an index while it grows. A look-up reads one or two blocks with `pread`; nothing is held in memory."""
 
 import os
-from collections.abc import Callable, Iterator
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -16,6 +18,9 @@ from onetake.media.index.format import (
 )
 
 CHUNK_RECORDS = 4096
+BLOCK_RECORDS = 64
+_DTS = struct.Struct(">16xQ24x")
+_SEGMENT = struct.Struct(">32xI12x")
 
 
 class SegmentPlace(NamedTuple):
@@ -37,6 +42,7 @@ class IndexReader:
         try:
             self.header = IndexHeader.unpack(os.pread(self._fd, HEADER_BYTES, 0))
             self._count = self._count_whole()
+            self._ends: dict[struct.Struct, tuple[int, int]] = {}
         except BaseException:
             os.close(self._fd)
             raise
@@ -60,6 +66,7 @@ class IndexReader:
     def refresh(self) -> int:
         """Look again how many records there are."""
         self._count = self._count_whole()
+        self._ends = {}
         return self._count
 
     def _count_whole(self) -> int:
@@ -95,7 +102,7 @@ class IndexReader:
 
     def find_time(self, dts_ticks: int) -> int:
         """Index of the part that plays at `dts_ticks`: the last one that starts at or before, 0 when it is earlier."""
-        return max(0, self._bisect(lambda record: record.dts_ticks <= dts_ticks) - 1)
+        return max(0, self._first_at_least(_DTS, dts_ticks + 1) - 1)
 
     def find_keyframe(self, dts_ticks: int) -> int:
         """Index of the last keyframe part at or before `dts_ticks`; 0 when there is none."""
@@ -107,21 +114,45 @@ class IndexReader:
     def find_segment(self, msn: int) -> SegmentPlace | None:
         """Where the segment with media sequence number `msn` lies; None when it is not in this file."""
         wanted = msn - self.header.first_msn
-        first = self._bisect(lambda record: record.segment < wanted)
-        stop = self._bisect(lambda record: record.segment <= wanted, first)
+        first = self._first_at_least(_SEGMENT, wanted)
+        stop = self._first_at_least(_SEGMENT, wanted + 1)
         if wanted < 0 or first == stop:
             return None
         start, last = self[first], self[stop - 1]
         size, duration = last.end - start.offset, last.end_ticks - start.dts_ticks
         return SegmentPlace(msn, start.offset, size, start.dts_ticks, duration)
 
-    def _bisect(self, is_before: Callable[[IndexRecord], bool], low: int = 0) -> int:
-        """Index of the first record from `low` on for which `is_before` no longer holds."""
-        high = self._count
-        while low < high:
-            middle = (low + high) // 2
-            if is_before(self[middle]):
-                low = middle + 1
+    def _first_at_least(self, column: struct.Struct, wanted: int) -> int:
+        """Index of the first record whose `column` is not below `wanted`; the count when all are.
+
+        Both columns grow almost evenly, so the place is guessed and one block read there; halving in between keeps it
+        O(log n) where they do not.
+        """
+        low, high = 0, self._count
+        low_value, high_value = self._bounds(column)
+        guessing = True
+        while high - low > BLOCK_RECORDS:
+            guess = (low + high) // 2
+            if guessing and high_value > low_value:
+                share = min(max(wanted - low_value, 0), high_value - low_value)
+                guess = low + share * (high - low) // (high_value - low_value)
+            start = min(max(guess - BLOCK_RECORDS // 2, low), high - BLOCK_RECORDS)
+            values = self._column(column, start, BLOCK_RECORDS)
+            if values[0] >= wanted:
+                high, high_value = start, values[0]
+            elif values[-1] < wanted:
+                low, low_value = start + BLOCK_RECORDS, values[-1]
             else:
-                high = middle
-        return low
+                return start + bisect_left(values, wanted)
+            guessing = not guessing
+        return low + bisect_left(self._column(column, low, high - low), wanted)
+
+    def _bounds(self, column: struct.Struct) -> tuple[int, int]:
+        """The column in the first and the last record; read once per `refresh`."""
+        if column not in self._ends and self._count:
+            first, last = self._column(column, 0, 1), self._column(column, self._count - 1, 1)
+            self._ends[column] = first[0], last[0]
+        return self._ends.get(column, (0, 0))
+
+    def _column(self, column: struct.Struct, first: int, count: int) -> list[int]:
+        return [row[0] for row in column.iter_unpack(self._read(first, count))]

@@ -1,5 +1,6 @@
 """Recordings on disk: the crash-safe writer, where files lie, and recovery after a crash."""
 
+from onetake.media.recording.check import DamagedPart, FileCheck, check_file
 from onetake.media.recording.disk import (
     DiskBroken,
     DiskFull,
@@ -21,8 +22,10 @@ from onetake.media.recording.writer import RecordingWriter, WriterOptions
 
 __all__ = [
     "Damage",
+    "DamagedPart",
     "DiskBroken",
     "DiskFull",
+    "FileCheck",
     "FileLimitReached",
     "FileRecovery",
     "FileSummary",
@@ -36,6 +39,7 @@ __all__ = [
     "SyncFailed",
     "WriterOptions",
     "asset_folder",
+    "check_file",
     "open_marker",
     "recording_place",
     "recover",

@@ -38,11 +38,12 @@ def read_marker(path: Path) -> Marker:
         raise BadMarker(f"{path.name} is too large")
     try:
         data = json.loads(path.read_bytes())
+        version = data["version"]
         marker = Marker(data["recording_id"], data["folder"], list(data["files"]), int(data["updated_ms"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadMarker(f"{path.name}: {error}") from error
     names_are_text = all(isinstance(name, str) for name in (marker.recording_id, marker.folder, *marker.files))
-    if data["version"] != VERSION or not names_are_text or any(os.sep in name for name in marker.files):
+    if version != VERSION or not names_are_text or any(os.sep in name for name in marker.files):
         raise BadMarker(f"{path.name}: strange content")
     return marker
 
