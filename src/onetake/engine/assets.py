@@ -10,6 +10,7 @@ import re
 import stat
 import time
 import uuid
+from array import array
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +23,7 @@ from onetake.media.fmp4.boxes import Malformed
 from onetake.media.fmp4.initreader import read_init
 from onetake.media.hls import MediaName, Variant, master_playlist
 from onetake.media.hls.vod import Form, Slice, VodTitle
-from onetake.media.index import BadIndex
+from onetake.media.index import BadIndex, IndexReader
 from onetake.media.recording import asset_folder, open_marker, video_files
 from onetake.media.units import Kind, Track
 
@@ -31,7 +32,6 @@ SHEET = "recording.json"
 WINDOW_TRIGGER = b'"time_shift"'
 MAX_OPEN = 256
 MAX_RENDITIONS = 16
-MAX_CACHED_SLICES = 8192
 LOOK_AGAIN_S = 0.5
 STILL_THERE_S = 5.0
 IDLE_S = 60.0
@@ -48,6 +48,35 @@ class OpenFile:
     version: str
 
 
+class SegmentTable:
+    """Where the segments of a finished file lie: one number per segment, so that a look-up costs the same in any title.
+
+    `None` from `find` means that the file has no such segment.
+    """
+
+    def __init__(self, video: Path) -> None:
+        self._video = video
+        self._bounds = array("Q")
+        with IndexReader(video.with_suffix(".idx")) as index:
+            self.prefix, self._first_msn, self._init_bytes = _names_of(index)
+            end = index.header.media_start
+            for record in index.records():
+                while len(self._bounds) <= record.segment:
+                    self._bounds.append(record.offset)
+                end = record.end
+        self._bounds.append(end)
+
+    def find(self, name: MediaName) -> Slice | None:
+        """The bytes of a segment, or of the init."""
+        if name.msn is None:
+            return Slice(self._video, 0, self._init_bytes)
+        number = name.msn - self._first_msn
+        if not 0 <= number < len(self._bounds) - 1:
+            return None
+        offset, end = self._bounds[number], self._bounds[number + 1]
+        return Slice(self._video, offset, end - offset) if end > offset else None
+
+
 class Rendition:
     """One rendition of an asset, open. `videos` are its MP4s in order."""
 
@@ -59,7 +88,7 @@ class Rendition:
             raise NotFound
         self.title = VodTitle(self.videos, live=growing)
         self._fds: dict[str, int] = {}
-        self._slices: dict[tuple[MediaName, int | None], Slice] = {}
+        self._tables = None if growing else [SegmentTable(video) for video in self.videos]
 
     def close(self) -> None:
         """Give everything back."""
@@ -74,24 +103,22 @@ class Rendition:
         if videos[:1] != self.videos[:1]:
             fresh = VodTitle(videos, live=self.growing)
             self.title.close()
-            self.title, self._slices = fresh, {}
+            self.title = fresh
             self._drop_files({video.name for video in videos})
         self.videos = videos
         self.title.refresh(videos, ended=ended)
-        self.growing = self.growing and not ended
+        if ended and self.growing:
+            self._tables = [SegmentTable(video) for video in videos]
+            self.growing = False
 
     def find(self, name: MediaName, file_number: int | None) -> Slice | None:
         """The bytes of a segment or init; None when it does not exist or is not complete yet."""
-        known = self._slices.get((name, file_number))
-        if known is not None:
-            return known
+        if self._tables is not None:
+            wanted = self._tables if file_number is None else self._tables[file_number : file_number + 1]
+            places = (table.find(name) for table in reversed(wanted) if table.prefix == name.prefix)
+            return next((place for place in places if place is not None), None)
         found = self.title.resolve(name, file_number)
-        if found is None or (self.growing and not self._complete(name)):
-            return None
-        if len(self._slices) >= MAX_CACHED_SLICES:
-            self._slices.clear()
-        self._slices[(name, file_number)] = found
-        return found
+        return found if found is not None and self._complete(name) else None
 
     def open(self, path: Path) -> OpenFile:
         """A file of this rendition, opened once. Raises `OSError`."""
@@ -285,6 +312,10 @@ def _open_rendition(folder: Path, growing: bool) -> Rendition:
         return Rendition(folder, growing=growing)
     except (BadIndex, OSError):
         raise NotFound from None
+
+
+def _names_of(index: IndexReader) -> tuple[str, int, int]:
+    return index.header.prefix, index.header.first_msn, index.header.init_bytes
 
 
 def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """Sends pieces of open files by `sendfile`: whole, one range, several ranges; conditional requests; slow clients.
 
-At most 1 MiB per system call, so that one fast client does not hold the loop; a client that takes less than 1 MiB in
-two minutes is cut off.
+At most 1 MiB per system call, so that one fast client does not hold the loop; a client that takes nothing for two
+minutes is cut off.
 """
 
 import asyncio
@@ -140,20 +140,69 @@ async def _send(
 
 
 async def _send_file(request: web.Request, fd: int, offset: int, left: int, sent: Callable[[int], None]) -> None:
-    loop = asyncio.get_running_loop()
-    end = offset + left
-    while offset < end:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError
+    """Bytes of a file onto the connection, by the kernel.
+
+    `loop.sendfile` sets the transport up anew for each call, which costs more than the call. So its descriptor is
+    duplicated, and waited for by itself; the transport keeps watching for the end of the connection.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    if transport.get_write_buffer_size():
+        first = min(CALL_BYTES, left)
+        await _first_call(transport, fd, offset, first)
+        sent(first)
+        offset, left = offset + first, left - first
+    out = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        await _send_calls(transport, out, fd, offset, left, sent)
+    except TimeoutError:
+        transport.abort()
+        raise ConnectionResetError from None
+    finally:
+        os.close(out)
+
+
+async def _send_calls(
+    transport: asyncio.Transport, out: int, fd: int, offset: int, left: int, sent: Callable[[int], None]
+) -> None:
+    while left:
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                count = await loop.sendfile(transport, _File(fd), offset, min(CALL_BYTES, end - offset))  # type: ignore[arg-type]  # only fileno() is used
-        except TimeoutError:
-            transport.abort()
-            raise ConnectionResetError from None
+            count = os.sendfile(out, fd, offset, min(CALL_BYTES, left))
+        except BlockingIOError:
+            await _writable(out)
+            continue
         if not count:  # the file is shorter than promised: the length cannot be kept
             transport.abort()
             raise ConnectionResetError
-        offset += count
+        offset, left = offset + count, left - count
         sent(count)
+        if left:
+            await asyncio.sleep(0)
+
+
+async def _writable(out: int) -> None:
+    """Wait until the client has taken something. Raises `TimeoutError` when it does not."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(out, _set, ready)
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await ready
+    finally:
+        loop.remove_writer(out)
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _first_call(transport: asyncio.Transport, fd: int, offset: int, size_bytes: int) -> None:
+    """Send through the transport, which first empties what it holds back."""
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await asyncio.get_running_loop().sendfile(transport, _File(fd), offset, size_bytes)  # type: ignore[arg-type]  # only fileno() is used
+    except TimeoutError:
+        transport.abort()
+        raise ConnectionResetError from None
