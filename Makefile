@@ -40,10 +40,11 @@ lock: python-dev ## Renew the lock files within the bounds of pyproject.toml and
 	@cd web && npm update --no-audit --no-fund
 
 screenshots: install python-dev ## Take the pictures of the documentation anew
-	@$(BIN)/python scripts/screenshots.py
+	@$(BIN)/python -m scripts.screenshots
 
-bench: install python-dev ## Run the measurements of bench/ (minutes)
-	@$(BIN)/python -m bench
+bench: install python-dev ## Run the measurements of bench/, one after the other (minutes)
+	@for file in bench/bench_*.py; do \
+		echo; echo "== $$file"; $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done
 
 clean: ## Remove everything that can be made again (never the data folder)
 	@rm -rf .venv .stamps .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \

@@ -105,6 +105,13 @@ class TestMigrate:
         assert len(done.stderr.splitlines()) == 1
 
 
+class TestApi:
+    def test_old_database_is_refused_with_the_command(self, tmp_path: Path) -> None:
+        done = run("api", ONETAKE_DATA_DIR=str(tmp_path / "data"), ONETAKE_HTTP_PORT="1")
+        assert done.returncode == 1
+        assert "run: onetake migrate" in done.stderr
+
+
 class TestUser:
     def test_roles_are_those_of_the_accounts(self) -> None:
         assert [role.value for role in RoleName] == [role.value for role in Role]

@@ -1,5 +1,6 @@
 """The commands that start processes."""
 
+import asyncio
 import importlib.util
 import logging
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onetake.cli.database import require_head
 from onetake.kit.lifeline import die_with_supervisor
 
 if TYPE_CHECKING:
@@ -106,4 +108,6 @@ def _process(role: str) -> "Iterator[Settings]":
         yield settings
         return
     with DataDirLock.acquire(settings.data_dir, shared=role != "serve"):
+        if role == "api":  # `serve` has migrated, the worker waits, the media server knows no database
+            asyncio.run(require_head(settings.database_dsn))
         yield settings
