@@ -23,11 +23,13 @@ __all__ = [
     "PUBLIC",
     "ROLE_PERMISSIONS",
     "Interactive",
+    "MaybeSignedIn",
     "Permission",
     "Principal",
     "Role",
     "SignedInUser",
     "interactive",
+    "maybe_signed_in",
     "require",
     "signed_in",
 ]
@@ -80,6 +82,22 @@ async def signed_in(
 
 
 SignedInUser = Annotated[Principal, Depends(signed_in)]
+
+
+async def maybe_signed_in(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    db: DatabaseDep,
+    settings: SettingsDep,
+    client: ClientDep,
+) -> Principal | None:
+    """The caller, or None for a visitor. A token that is given must be good (401), so that a page notices its end."""
+    if credentials is None:
+        return None
+    return await signed_in(request, credentials, db, settings, client)
+
+
+MaybeSignedIn = Annotated[Principal | None, Depends(maybe_signed_in)]
 
 
 async def interactive(principal: SignedInUser) -> Principal:

@@ -69,8 +69,8 @@ def callback_key(data_dir: Path) -> bytes:
     return derive_shared_key(control_secret(data_dir).encode(), "callbacks")
 
 
-class MediaServer:
-    """One media server. Every call raises MediaServerUnavailable or MediaServerRefused."""
+class _Line:
+    """HTTP to one process of the media server. Calls raise MediaServerUnavailable or MediaServerRefused."""
 
     def __init__(self, base_url: str, secret: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._client = httpx.AsyncClient(
@@ -81,15 +81,34 @@ class MediaServer:
             trust_env=False,
         )
 
-    @classmethod
-    def from_settings(cls, settings: Settings) -> "MediaServer":
-        """The media server of this installation, on the same machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)
-        return cls(f"http://{host}:{settings.media_port}", control_secret(settings.data_dir))
-
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    async def revoke(self, what: str, value: str) -> None:
+        """Refuse from now on every token of one session, viewer, asset or stream."""
+        await self._call("POST", "/control/revoke", {"what": what, "value": value})
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            response = await self._client.request(method, path, json=body)
+        except (TimeoutError, httpx.HTTPError, OSError) as error:
+            raise MediaServerUnavailable(headers={"Retry-After": "2"}) from error
+        if response.status_code >= 500 and response.status_code != 507:
+            raise MediaServerUnavailable(headers={"Retry-After": "2"})
+        if response.status_code >= 400:
+            raise _refusal(response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+class MediaServer(_Line):
+    """The live process. Every call raises MediaServerUnavailable or MediaServerRefused."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "MediaServer":
+        """The media server of this installation, on the same machine."""
+        return cls(_local_url(settings, settings.media_port), control_secret(settings.data_dir))
 
     async def streams(self) -> dict[str, Any]:
         """`{server: {version, state_version, …}, streams: [{name, state, viewers, recording, pull, media, stats}]}`."""
@@ -129,21 +148,28 @@ class MediaServer:
         found: list[dict[str, Any]] = (await self._call("GET", "/control/recordings"))["recordings"]
         return found
 
-    async def revoke(self, what: str, value: str) -> None:
-        """Refuse from now on every token of one session, viewer, asset or stream."""
-        await self._call("POST", "/control/revoke", {"what": what, "value": value})
 
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        try:
-            response = await self._client.request(method, path, json=body)
-        except (TimeoutError, httpx.HTTPError, OSError) as error:
-            raise MediaServerUnavailable(headers={"Retry-After": "2"}) from error
-        if response.status_code >= 500 and response.status_code != 507:
-            raise MediaServerUnavailable(headers={"Retry-After": "2"})
-        if response.status_code >= 400:
-            raise _refusal(response)
-        answer: dict[str, Any] = response.json()
-        return answer
+class FileServer(_Line):
+    """The file process. Every call raises MediaServerUnavailable or MediaServerRefused."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "FileServer":
+        """The file process of this installation, on the same machine."""
+        return cls(_local_url(settings, settings.files_port), control_secret(settings.data_dir))
+
+    async def reads(self) -> dict[str, float]:
+        """When (Unix s) each asset was last read, for those read in the last hour."""
+        found: dict[str, float] = (await self._call("GET", "/control/reads"))["reads"]
+        return found
+
+    async def forget(self, asset_id: str) -> None:
+        """Close the files of an asset that is about to be removed."""
+        await self._call("POST", "/control/forget", {"asset": asset_id})
+
+
+def _local_url(settings: Settings, port: int) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.bind, settings.bind)
+    return f"http://{host}:{port}"
 
 
 def _refusal(response: httpx.Response) -> MediaServerRefused:

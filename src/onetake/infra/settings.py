@@ -121,6 +121,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
     audit_keep_days: int = Field(365, ge=1, le=36_500, description="Days that the audit log is kept.")
 
+    # --- disk -----------------------------------------------------------------------------------------------------
+    disk_high_ratio: float = Field(
+        0.90, gt=0.1, le=0.99, description="With more of the disk in use than this the trash is emptied at once."
+    )
+    disk_expire_oldest: bool = Field(
+        False, description="Whether the oldest unprotected videos go to the trash when that is not enough."
+    )
+
     # --- background jobs ------------------------------------------------------------------------------------------
     worker_queues: Names = Field(QUEUES, description="Queues that this machine's worker serves, comma-separated.")
     job_slots_video: Slots = Field(1, description="Jobs of the queue `video` at the same time on one machine.")

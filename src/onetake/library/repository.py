@@ -136,6 +136,21 @@ async def oldest_unprotected(session: AsyncSession, after: tuple[datetime, int] 
     return list(await session.scalars(statement.order_by(Video.created_at, Video.id).limit(limit)))
 
 
+async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) -> None:
+    """Move every unprotected video of a source to the trash; the source's row may be gone already."""
+    await session.execute(
+        update(Video)
+        .where(Video.source_id == source_id, Video.is_protected.is_(False), Video.deleted_at.is_(None))
+        .values(deleted_at=now, shelf=Shelf.TRASH, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def by_tasks(session: AsyncSession, task_ids: Sequence[int]) -> list[Video]:
+    """The videos of recording tasks."""
+    return list(await session.scalars(select(Video).where(Video.task_id.in_(task_ids)))) if task_ids else []
+
+
 async def count_views(session: AsyncSession, views: dict[int, int]) -> None:
     """Add views to videos, in the order of their ids so that two writers cannot deadlock."""
     for video_id, count in sorted(views.items()):

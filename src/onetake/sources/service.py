@@ -31,8 +31,8 @@ SCHEMES = {
     Protocol.HTTP_FLV: ("http", "https"),
 }
 PATTERN_URL = "builtin:pattern"
-DELETION_GUARDS: list[Callable[[AsyncSession, LiveSource], Awaitable[None]]] = []
-"""Domains above add what must agree before a source is deleted."""
+BEFORE_DELETION: list[Callable[[AsyncSession, LiveSource, bool], Awaitable[None]]] = []
+"""Domains above add what they do, in the same transaction, before a source goes (last: trash its recordings?)."""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -57,6 +57,11 @@ async def get_source(session: AsyncSession, source_id: int) -> LiveSource:
     if source is None:
         raise NotFound
     return source
+
+
+async def find_source(session: AsyncSession, source_id: int | None) -> LiveSource | None:
+    """The source if it (still) exists."""
+    return None if source_id is None else await repository.get(session, source_id)
 
 
 async def source_of_stream(session: AsyncSession, stream_name: str) -> LiveSource | None:
@@ -116,15 +121,20 @@ async def rotate_key(session: AsyncSession, source_id: int) -> NewKey:
 async def delete_source(session: AsyncSession, source_id: int, *, trash_recordings: bool) -> LiveSource:
     """Delete a source and its schedules; its videos stay, or go to the trash.
 
-    Raises NotFound, and whatever a guard of a domain above raises.
+    Raises NotFound, and whatever a domain above raises to prevent it.
     """
     source = await get_source(session, source_id)
-    for guard in DELETION_GUARDS:
-        await guard(session, source)
+    for step in BEFORE_DELETION:
+        await step(session, source, trash_recordings)
     await audit(session, action="sources.delete", target=f"source:{source.id}", before=snapshot(source))
     await emit(session, SourceDeleted(source.id, source.stream_name, trash_recordings))
     await repository.remove(session, source)
     return source
+
+
+async def every_source(session: AsyncSession) -> list[LiveSource]:
+    """All sources."""
+    return await repository.every(session)
 
 
 async def desired_streams(session: AsyncSession) -> list[dict[str, Any]]:

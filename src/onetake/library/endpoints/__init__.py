@@ -1,0 +1,11 @@
+"""Videos over HTTP: for viewers (`viewing`) and for those who manage them (`managing`)."""
+
+from fastapi import APIRouter
+
+from onetake.library.endpoints import managing, viewing
+
+router = APIRouter(prefix="/api/videos", tags=["videos"])
+for part in (managing.router, viewing.router):
+    router.include_router(part)
+
+__all__ = ["router"]

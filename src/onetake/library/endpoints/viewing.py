@@ -1,0 +1,130 @@
+"""What viewers do: find, look, play, report where they are."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from pydantic import AwareDatetime
+
+from onetake.accounts.auth import MaybeSignedIn, SignedInUser
+from onetake.infra.web.deps import ClientDep, DatabaseDep, IdPath, PageDep, ReadSession, SearchText, WriteSession
+from onetake.infra.web.openapi import answers
+from onetake.kit.errors import Forbidden
+from onetake.kit.paging import Page, page_of, parse_sort
+from onetake.library.endpoints.views import signer, video_view, video_views
+from onetake.library.models import SourceType
+from onetake.library.repository import SORTABLE, VideoFilter
+from onetake.library.schemas import PlayView, ProgressReport, VideoView, ViewReport
+from onetake.library.search import parse_query
+from onetake.library.service import videos as service
+from onetake.library.service import watching
+from onetake.library.service.playback import viewer_name
+from onetake.library.service.watching import ViewCounter
+from onetake.sources.service import find_source
+
+router = APIRouter()
+_MAX_ID = 2**63 - 1
+_Seconds = Annotated[int | None, Query(ge=0, le=31_536_000, description="Length in seconds.")]
+
+
+async def _filter(
+    viewer: MaybeSignedIn,
+    q: SearchText = None,
+    source_id: Annotated[int | None, Query(ge=1, le=_MAX_ID, description="Only recordings of this source.")] = None,
+    source_type: Annotated[SourceType | None, Query(description="Only recorded, or only uploaded, videos.")] = None,
+    is_live: Annotated[bool | None, Query(description="Only what is, or is not, being recorded.")] = None,
+    created_from: Annotated[AwareDatetime | None, Query(description="Not older than this.")] = None,
+    created_to: Annotated[AwareDatetime | None, Query(description="Older than this.")] = None,
+    min_duration: _Seconds = None,
+    max_duration: _Seconds = None,
+    trash: Annotated[bool, Query(description="The trash instead; for those who manage videos.")] = False,
+) -> VideoFilter:
+    if trash and not service.manages(viewer):
+        raise Forbidden
+    return VideoFilter(
+        shelves=service.shelves_of(viewer, trash=trash),
+        query=parse_query(q or ""),
+        source_id=source_id,
+        source_type=source_type,
+        is_live=is_live,
+        created_from=_utc(created_from),
+        created_to=_utc(created_to),
+        min_duration_s=min_duration,
+        max_duration_s=max_duration,
+    )
+
+
+Sort = Annotated[
+    str | None,
+    Query(
+        max_length=40, description=f"Order, a minus for descending: {', '.join(SORTABLE)}.", examples=["-created_at"]
+    ),
+]
+
+
+@router.get("", operation_id="listVideos", summary="Find videos", responses=answers(403))
+async def list_videos(
+    request: Request,
+    viewer: MaybeSignedIn,
+    wanted: Annotated[VideoFilter, Depends(_filter)],
+    page: PageDep,
+    session: ReadSession,
+    sort: Sort = None,
+) -> Page[VideoView]:
+    """Videos that the caller may see, the newest first. `q` finds every word in titles, Chinese included.
+
+    `total` is counted up to 10 001: show more as "10000+". Pages end there too.
+    """
+    order = parse_sort(sort, SORTABLE, default="-created_at")[0]
+    found, total = await service.list_videos(session, wanted, order, page)
+    positions = await watching.positions(session, viewer, found)
+    return page_of(video_views(found, viewer, signer(request), positions), total, page)
+
+
+@router.get("/{id}", operation_id="getVideo", summary="Show a video", responses=answers(401, 404))
+async def get_video(id: IdPath, request: Request, viewer: MaybeSignedIn, session: ReadSession) -> VideoView:
+    """One video; 404 when the caller may not know of it."""
+    video = await service.get_video(session, id, viewer)
+    return video_view(video, viewer, signer(request), await watching.positions(session, viewer, [video]))
+
+
+@router.get("/{id}/play", operation_id="playVideo", summary="Addresses to play", responses=answers(401, 404))
+async def play_video(id: IdPath, request: Request, viewer: MaybeSignedIn, session: ReadSession) -> PlayView:
+    """Signed addresses for one playback session: HLS, MP4, pictures, and the live edge while it is being recorded."""
+    video = await service.get_video(session, id, viewer)
+    source = await find_source(session, video.source_id) if video.is_live else None
+    last = (await watching.positions(session, viewer, [video])).get(video.id, 0)
+    return signer(request).play(video, viewer, source.stream_name if source else None, last)
+
+
+@router.post(
+    "/{id}/progress",
+    operation_id="reportProgress",
+    summary="Where a viewer is",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=answers(404),
+)
+async def report_progress(id: IdPath, body: ProgressReport, viewer: SignedInUser, session: WriteSession) -> None:
+    """Keeps the position, so that the next visit goes on there."""
+    video = await service.get_video(session, id, viewer)
+    await watching.save_progress(session, viewer, video, body)
+
+
+@router.post("/views", operation_id="countViews", summary="Count views", status_code=status.HTTP_204_NO_CONTENT)
+async def count_views(
+    body: ViewReport, request: Request, viewer: MaybeSignedIn, client: ClientDep, db: DatabaseDep
+) -> Response:
+    """Videos that the caller has begun to watch. Reloads within half an hour and bots do not count."""
+    who = viewer_name(viewer) if viewer else f"{client.ip}|{client.user_agent}"
+    _counter(request).count(who, client.user_agent, body.video_ids)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+def _counter(request: Request) -> ViewCounter:
+    counter: ViewCounter = request.app.state.views
+    return counter
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """Years at the ends of the calendar cannot be moved to UTC; there nothing is anyway."""
+    return None if moment is None or not 1 < moment.year < 9999 else moment

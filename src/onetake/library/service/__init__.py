@@ -1,0 +1,1 @@
+"""Videos (`videos`), addresses to play them (`playback`), views and positions (`watching`), keeping (`retention`)."""

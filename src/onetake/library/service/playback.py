@@ -1,0 +1,69 @@
+"""Addresses to play a video with: signed once, verified by the media server without asking back (DESIGN §3)."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from onetake.accounts.auth import Principal
+from onetake.kit.ids import random_hex
+from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour, sign
+from onetake.library.models import Video
+from onetake.library.schemas import PlayView
+
+PLAY_TTL_S = 4 * 3600
+LIST_TTL_S = 6 * 3600
+GUEST = "guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs media addresses with the installation's key."""
+
+    keyring: Keyring
+
+    def play(self, video: Video, viewer: Principal | None, stream_name: str | None, last_position: int) -> PlayView:
+        """Everything a player needs for one playback session."""
+        session, who = random_hex(64), viewer_name(viewer)
+        expires_s = round_up_hour(time.time() + PLAY_TTL_S)
+        base = self._asset_base(video, Method.PLAY, session, who, expires_s)
+        download = self._asset_base(video, Method.DOWNLOAD, session, who, expires_s)
+        live = self._live_base(stream_name, session, who, expires_s) if video.is_live and stream_name else None
+        return PlayView(
+            hls_url=f"{base}/index.m3u8",
+            live_url=f"{live}/index.m3u8" if live else None,
+            flv_url=f"{live}.flv" if live else None,
+            mp4_url=f"{base}/video.mp4",
+            download_url=f"{download}/video.mp4?download={quote(video.title, safe='')}",
+            poster_url=f"{base}/poster.jpg" if video.thumbnail else None,
+            storyboard_url=f"{base}/storyboard.vtt" if video.storyboard else None,
+            expires_at=datetime.fromtimestamp(expires_s, UTC),
+            is_live=video.is_live,
+            duration=video.duration,
+            last_position=last_position,
+        )
+
+    def stills(self, video: Video, viewer: Principal | None) -> tuple[str | None, str | None]:
+        """Addresses of poster and storyboard for a list: equal for hours, so that browsers keep the pictures."""
+        who = viewer_name(viewer)
+        base = self._asset_base(video, Method.PLAY, f"list.{who}", who, _list_expiry_s())
+        poster = f"{base}/poster.jpg" if video.thumbnail else None
+        return poster, f"{base}/storyboard.vtt" if video.storyboard else None
+
+    def _asset_base(self, video: Video, method: Method, session: str, viewer: str, expires_s: int) -> str:
+        grant = Grant(method, ScopeKind.ASSET, video.asset_id, session, viewer, expires_s)
+        return f"/t/{sign(grant, self.keyring)}/vod/{video.asset_id}"
+
+    def _live_base(self, stream_name: str, session: str, viewer: str, expires_s: int) -> str:
+        grant = Grant(Method.PLAY, ScopeKind.STREAM, f"live:{stream_name}", session, viewer, expires_s)
+        return f"/t/{sign(grant, self.keyring)}/live/{stream_name}"
+
+
+def viewer_name(viewer: Principal | None) -> str:
+    """How a viewer is called in tokens and in the media server's accounts."""
+    return f"user.{viewer.user_id}" if viewer is not None else GUEST
+
+
+def _list_expiry_s() -> int:
+    """The end of the period after the present one, so that an address lives for six to twelve hours."""
+    return (int(time.time()) // LIST_TTL_S + 2) * LIST_TTL_S

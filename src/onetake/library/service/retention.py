@@ -1,0 +1,74 @@
+"""Which videos go: by age per source, by low disk, out of the trash after a week. Never one that is in use."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from onetake.infra.audit import audit
+from onetake.kit.clock import utc_now
+from onetake.library import repository
+from onetake.library.models import Shelf, Video
+from onetake.library.service.videos import enqueue_removal, snapshot
+from onetake.sources.service import every_source
+
+TRASH_DAYS = 7
+IN_USE_S = 60
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A video that retention would take, and why: `age` or `disk`."""
+
+    video: Video
+    reason: str
+
+
+async def expired_by_age(session: AsyncSession, now: datetime, limit: int = BATCH) -> list[Expired]:
+    """Videos older than their source keeps them."""
+    found: list[Expired] = []
+    for source in await every_source(session):
+        before = now - timedelta(days=source.retention_days)
+        videos = await repository.older_than(session, source.id, before, limit - len(found))
+        found += [Expired(video, "age") for video in videos]
+        if len(found) >= limit:
+            break
+    return found
+
+
+async def expired_by_disk(session: AsyncSession, bytes_wanted: int, limit: int = BATCH) -> list[Expired]:
+    """The oldest unprotected videos whose sizes add up to `bytes_wanted`."""
+    found: list[Expired] = []
+    for video in await repository.oldest_unprotected(session, None, limit):
+        if bytes_wanted <= 0:
+            break
+        found.append(Expired(video, "disk"))
+        bytes_wanted -= video.file_size
+    return found
+
+
+async def move_to_trash(session: AsyncSession, expired: list[Expired]) -> int:
+    """Put expired videos into the trash, each with its audit entry; how many."""
+    for item in expired:
+        before = snapshot(item.video)
+        item.video.deleted_at = item.video.updated_at = utc_now()
+        item.video.shelf = Shelf.TRASH
+        after = snapshot(item.video) | {"reason": item.reason}
+        await audit(session, action="videos.expire", target=f"video:{item.video.id}", before=before, after=after)
+    return len(expired)
+
+
+async def empty_trash(session: AsyncSession, before: datetime, reads: Mapping[str, float]) -> int:
+    """Have removed what has lain in the trash since before `before` and is not being watched; how many."""
+    videos = [video for video in await repository.trashed_before(session, before, BATCH) if not in_use(video, reads)]
+    for video in videos:
+        await enqueue_removal(session, video)
+    return len(videos)
+
+
+def in_use(video: Video, reads: Mapping[str, float]) -> bool:
+    """Whether a video is being recorded, or was read by the media server in the last minute (`reads`: Unix s)."""
+    return video.is_live or time.time() - reads.get(video.asset_id, 0.0) < IN_USE_S

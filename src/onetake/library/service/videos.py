@@ -1,0 +1,189 @@
+"""Videos: lists, one video, changes, trash and undo. Who may see what is decided here (C2, R12)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from onetake.accounts.auth import Permission, Principal
+from onetake.infra.audit import audit
+from onetake.infra.jobs import enqueue
+from onetake.kit.clock import utc_now
+from onetake.kit.errors import AppError, NotFound, Unauthorized
+from onetake.kit.paging import PageRequest, SortKey
+from onetake.library import repository
+from onetake.library.errors import NotInTrash, VideoIsLive, VideoProtected
+from onetake.library.models import Shelf, Video
+from onetake.library.repository import VideoFilter
+from onetake.library.schemas import BatchAction, VideoUpdate
+from onetake.library.search import fold
+from onetake.sources.models import Visibility
+
+_SHELVES = {Visibility.PUBLIC: Shelf.PUBLIC, Visibility.MEMBERS: Shelf.MEMBERS}
+COMPATIBLE_FOLDER = "compatible"
+"""Folder of a video's progressive MP4, a rendition of its own for the file process."""
+_FIELDS = ("title", "description", "visibility", "is_protected", "deleted_at")
+
+
+def manages(viewer: Principal | None) -> bool:
+    """Whether somebody may see and change every video."""
+    return viewer is not None and viewer.may(Permission.VIDEOS_MANAGE)
+
+
+def shelves_of(viewer: Principal | None, *, trash: bool = False) -> tuple[Shelf, ...]:
+    """The shelves whose videos stand in somebody's lists."""
+    if manages(viewer):
+        return (Shelf.TRASH,) if trash else (Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)
+    return (Shelf.PUBLIC,) if viewer is None else (Shelf.PUBLIC, Shelf.MEMBERS)
+
+
+def may_watch(viewer: Principal | None, video: Video) -> bool:
+    """Whether somebody who knows the id may watch."""
+    if manages(viewer):
+        return True
+    if video.deleted_at is not None:
+        return False
+    if video.visibility in (Visibility.PUBLIC, Visibility.UNLISTED):
+        return True
+    return video.visibility == Visibility.MEMBERS and viewer is not None
+
+
+async def list_videos(
+    session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: PageRequest
+) -> tuple[list[Video], int]:
+    """One page of videos and the total (counted to 10 001)."""
+    return await repository.find(session, wanted, sort, page)
+
+
+async def get_video(session: AsyncSession, video_id: int, viewer: Principal | None) -> Video:
+    """A video that `viewer` may watch.
+
+    Raises NotFound for a missing or foreign one, Unauthorized when signing in would help.
+    """
+    video = await repository.get(session, video_id)
+    if video is None:
+        raise NotFound
+    if may_watch(viewer, video):
+        return video
+    if viewer is None and video.visibility == Visibility.MEMBERS and video.deleted_at is None:
+        raise Unauthorized
+    raise NotFound
+
+
+async def managed_video(session: AsyncSession, video_id: int) -> Video:
+    """A video for somebody who manages all; raises NotFound."""
+    video = await repository.get(session, video_id)
+    if video is None:
+        raise NotFound
+    return video
+
+
+async def update_video(session: AsyncSession, video_id: int, body: VideoUpdate) -> Video:
+    """Change title, description, visibility or protection. Raises NotFound."""
+    video = await managed_video(session, video_id)
+    before = snapshot(video)
+    for name, value in body.model_dump(exclude_unset=True).items():
+        if value is not None:
+            setattr(video, name, value)
+    await _changed(session, video, "videos.update", before)
+    if video.title != before["title"]:
+        video.title_folded = fold(video.title)
+        await repository.reindex(session, video)
+    return video
+
+
+async def trash_video(session: AsyncSession, video_id: int) -> Video:
+    """Move a video to the trash, from where it can be restored. Raises NotFound, VideoIsLive, VideoProtected."""
+    video = await managed_video(session, video_id)
+    if video.is_live:
+        raise VideoIsLive
+    if video.is_protected:
+        raise VideoProtected
+    if video.deleted_at is None:
+        before = snapshot(video)
+        video.deleted_at = utc_now()
+        await _changed(session, video, "videos.trash", before)
+    return video
+
+
+async def restore_video(session: AsyncSession, video_id: int) -> Video:
+    """Take a video out of the trash. Raises NotFound."""
+    video = await managed_video(session, video_id)
+    if video.deleted_at is not None:
+        before = snapshot(video)
+        video.deleted_at = None
+        await _changed(session, video, "videos.restore", before)
+    return video
+
+
+async def delete_video(session: AsyncSession, video_id: int) -> None:
+    """Have a trashed video removed for good, by a job. Raises NotFound, NotInTrash."""
+    video = await managed_video(session, video_id)
+    if video.deleted_at is None:
+        raise NotInTrash
+    await audit(session, action="videos.delete", target=f"video:{video.id}", before=snapshot(video))
+    await enqueue_removal(session, video)
+
+
+async def enqueue_removal(session: AsyncSession, video: Video) -> None:
+    """The job that removes files first and the row last (DESIGN §6)."""
+    await enqueue(session, "library.remove", {"video_id": video.id}, queue="stats", dedupe=f"remove:{video.id}")
+
+
+async def enqueue_compatible(session: AsyncSession, video: Video) -> None:
+    """The job that makes a progressive MP4. Raises VideoIsLive."""
+    if video.is_live:
+        raise VideoIsLive
+    await enqueue(session, "library.compatible", {"video_id": video.id}, queue="video", dedupe=f"mp4:{video.id}")
+
+
+async def act_on_many(session: AsyncSession, ids: Sequence[int], action: BatchAction) -> dict[int, str]:
+    """Do `action` to each video: `done`, or the code of what kept it from being done."""
+    results: dict[int, str] = {}
+    for video_id in dict.fromkeys(ids):
+        try:
+            await _act(session, video_id, action)
+            results[video_id] = "done"
+        except AppError as error:
+            results[video_id] = error.code
+    return results
+
+
+def shelf_of(video: Video) -> Shelf:
+    """Where a video belongs by its visibility and the trash."""
+    if video.deleted_at is not None:
+        return Shelf.TRASH
+    return _SHELVES.get(Visibility(video.visibility), Shelf.HIDDEN)
+
+
+def snapshot(video: Video) -> dict[str, Any]:
+    """What the audit log keeps of a video."""
+    return {name: getattr(video, name) for name in _FIELDS}
+
+
+def for_viewer(wanted: VideoFilter, viewer: Principal | None, *, trash: bool) -> VideoFilter:
+    """The same filter on the shelves that `viewer` may see."""
+    return replace(wanted, shelves=shelves_of(viewer, trash=trash))
+
+
+async def _act(session: AsyncSession, video_id: int, action: BatchAction) -> None:
+    match action:
+        case BatchAction.TRASH:
+            await trash_video(session, video_id)
+        case BatchAction.RESTORE:
+            await restore_video(session, video_id)
+        case BatchAction.DELETE:
+            await delete_video(session, video_id)
+        case BatchAction.PROTECT | BatchAction.UNPROTECT:
+            protect = action is BatchAction.PROTECT
+            await update_video(session, video_id, VideoUpdate(is_protected=protect))
+        case BatchAction.PUBLISH | BatchAction.HIDE:
+            visibility = Visibility.PUBLIC if action is BatchAction.PUBLISH else Visibility.PRIVATE
+            await update_video(session, video_id, VideoUpdate(visibility=visibility))
+
+
+async def _changed(session: AsyncSession, video: Video, action: str, before: dict[str, Any]) -> None:
+    video.shelf = shelf_of(video)
+    video.updated_at = utc_now()
+    await audit(session, action=action, target=f"video:{video.id}", before=before, after=snapshot(video))

@@ -1,0 +1,188 @@
+"""Background work of the library: stills, removal, retention, the trash, MP4s that play everywhere."""
+
+import asyncio
+import shutil
+import time
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from onetake.infra.db import Database
+from onetake.infra.jobs import JobContext, RetryLater, job, periodic
+from onetake.infra.mediaserver import FileServer, MediaServerRefused, MediaServerUnavailable
+from onetake.infra.settings import Settings
+from onetake.kit.clock import utc_now
+from onetake.library import repository
+from onetake.library.models import Video
+from onetake.library.service import retention
+from onetake.library.service.videos import COMPATIBLE_FOLDER
+from onetake.media.ffmpeg.errors import NoTracks
+from onetake.media.recording.paths import asset_folder, video_files
+from onetake.media.stills import make_poster, make_storyboard
+
+RENDITION = "source"
+POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
+FIRST_PICTURE_S = 4
+MAX_ROUNDS = 200
+COMPATIBLE_KEEP_S = 24 * 3600
+_AUDIO = ["-c:a", "aac", "-b:a", "160k"]
+
+
+@job("library.stills", queue="video")
+async def stills(ctx: JobContext) -> dict[str, Any]:
+    """Poster and storyboard of a video; for one that is being recorded an early poster only."""
+    video = await _video(ctx.db, ctx)
+    if video is None:
+        return {"skipped": "the video is gone"}
+    folder = _folder(ctx.settings, video)
+    sources = video_files(folder / RENDITION)
+    if video.is_live and video.duration < FIRST_PICTURE_S:
+        raise RetryLater("the recording has only begun", FIRST_PICTURE_S)
+    if not sources:
+        return {"skipped": "nothing was recorded"}
+    try:
+        await make_poster(sources, folder / POSTER, at_s=video.poster_time_s)
+        ctx.progress(0.3, "storyboard")
+        if not video.is_live:
+            await make_storyboard(sources, folder)
+    except NoTracks:
+        return {"skipped": "there are no pictures"}
+    async with ctx.finish({"poster": POSTER}) as session:
+        row = await repository.get(session, video.id)
+        if row is not None:
+            row.thumbnail, row.updated_at = POSTER, utc_now()
+            row.storyboard = None if video.is_live else STORYBOARD
+    return {"poster": POSTER}
+
+
+@job("library.remove", queue="stats")
+async def remove(ctx: JobContext) -> dict[str, Any]:
+    """Remove a trashed video for good: files first, then the row. One that is being read waits."""
+    video = await _video(ctx.db, ctx)
+    if video is None or video.deleted_at is None:
+        return {"skipped": "it is gone, or restored"}
+    files = FileServer.from_settings(ctx.settings)
+    try:
+        if retention.in_use(video, await files.reads()):
+            raise RetryLater("it is being watched", retention.IN_USE_S)
+        await files.revoke("asset", video.asset_id)
+        await files.forget(video.asset_id)
+    except (MediaServerUnavailable, MediaServerRefused) as error:
+        raise RetryLater(f"the media server does not answer: {error.code}", 10) from error
+    finally:
+        await files.close()
+    await asyncio.to_thread(_remove_folder, _folder(ctx.settings, video))
+    async with ctx.finish({"bytes": video.file_size}) as session:
+        row = await repository.get(session, video.id)
+        if row is not None:
+            await repository.remove(session, row)
+    return {"bytes": video.file_size}
+
+
+@job("library.retention", queue="stats")
+async def expire(ctx: JobContext) -> dict[str, int]:
+    """Move what is too old to the trash, and empty the trash of what has lain there for a week."""
+    expired = removed = 0
+    for _ in range(MAX_ROUNDS):
+        async with ctx.db.write() as session:
+            moved = await retention.move_to_trash(session, await retention.expired_by_age(session, utc_now()))
+        expired += moved
+        ctx.check()
+        if not moved:
+            break
+    reads = await _reads(ctx.settings)
+    async with ctx.db.write() as session:
+        before = utc_now() - timedelta(days=retention.TRASH_DAYS)
+        removed = await retention.empty_trash(session, before, reads)
+    return {"expired": expired, "removed": removed}
+
+
+@job("library.low_disk", queue="stats", max_attempts=1)
+async def make_room(ctx: JobContext) -> dict[str, int]:
+    """When the disk is nearly full: empty the trash first, then (by setting) trash the oldest unprotected videos."""
+    usage = await asyncio.to_thread(shutil.disk_usage, ctx.settings.data_dir)
+    used = usage.used / usage.total
+    if used < ctx.settings.disk_high_ratio:
+        return {"expired": 0, "removed": 0}
+    reads = await _reads(ctx.settings)
+    async with ctx.db.write() as session:
+        removed = await retention.empty_trash(session, utc_now(), reads)
+        expired = 0
+        if not removed and ctx.settings.disk_expire_oldest:
+            wanted = int((used - ctx.settings.disk_high_ratio + 0.03) * usage.total)
+            expired = await retention.move_to_trash(session, await retention.expired_by_disk(session, wanted))
+    return {"expired": expired, "removed": removed}
+
+
+@job("library.compatible", queue="video")
+async def make_compatible(ctx: JobContext) -> dict[str, Any]:
+    """One progressive MP4 (`+faststart`, AAC) of a finished recording, kept for a day."""
+    video = await _video(ctx.db, ctx)
+    if video is None or video.is_live:
+        return {"skipped": "it is gone, or still being recorded"}
+    sources = video_files(_folder(ctx.settings, video) / RENDITION)
+    listing = ctx.workdir.path / "list.ffconcat"
+    await asyncio.to_thread(listing.write_text, _concat(sources), "utf-8")
+    target = ctx.workdir.path / "compatible.mp4"
+    inputs: list[str | Path] = ["-protocol_whitelist", "file,pipe", "-f", "concat", "-safe", "0", "-i", listing]
+    shape = ["-map", "0:v:0?", "-map", "0:a:0?", "-c:v", "copy", *_AUDIO, "-movflags", "+faststart", "-f", "mp4"]
+    await ctx.ffmpeg([*inputs, *shape, target], duration_s=video.duration)
+    final = _folder(ctx.settings, video) / COMPATIBLE_FOLDER / "video-000.mp4"
+    await asyncio.to_thread(final.parent.mkdir, exist_ok=True)
+    async with ctx.finish({"file": final.name}, files={target.name: final}):
+        pass
+    return {"file": final.name}
+
+
+@job("library.tidy_downloads", queue="stats")
+async def tidy_downloads(ctx: JobContext) -> dict[str, int]:
+    """Remove compatible MP4s that are older than a day; they can be made again."""
+    removed = await asyncio.to_thread(_remove_old_downloads, ctx.settings.data_dir / "media")
+    return {"removed": removed}
+
+
+periodic("library.retention", "41 3 * * *", "library.retention")
+periodic("library.low_disk", "* * * * *", "library.low_disk")
+periodic("library.tidy_downloads", "11 * * * *", "library.tidy_downloads")
+
+
+async def _video(db: Database, ctx: JobContext) -> Video | None:
+    async with db.read() as session:
+        return await repository.get(session, int(ctx.args["video_id"]))
+
+
+async def _reads(settings: Settings) -> dict[str, float]:
+    """What is being watched; nothing when the media server is away, because then nothing is."""
+    files = FileServer.from_settings(settings)
+    try:
+        return await files.reads()
+    except (MediaServerUnavailable, MediaServerRefused):
+        return {}
+    finally:
+        await files.close()
+
+
+def _folder(settings: Settings, video: Video) -> Path:
+    return asset_folder(settings.data_dir, uuid.UUID(video.asset_id))
+
+
+def _remove_folder(folder: Path) -> None:
+    """Gone already is as good."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+
+
+def _concat(sources: list[Path]) -> str:
+    """The list for ffmpeg's concat demuxer; the names are ours and need no quoting but the path might."""
+    quoted = (str(path.absolute()).replace("'", "'\\''") for path in sources)
+    return "ffconcat version 1.0\n" + "".join(f"file '{name}'\n" for name in quoted)
+
+
+def _remove_old_downloads(media: Path) -> int:
+    removed = 0
+    for folder in media.glob(f"*/*/*/{COMPATIBLE_FOLDER}"):
+        if time.time() - folder.stat().st_mtime > COMPATIBLE_KEEP_S:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed
