@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 from tests.api_fixtures import PASSWORD, Api, add_user, running
 
+from onetake.accounts.roles import ROLE_PERMISSIONS, Role
 from onetake.infra.audit import AuditEntry
 from onetake.infra.settings import Settings
 
@@ -31,7 +32,7 @@ async def test_sign_in_gives_token_cookie_and_user(api: Api) -> None:
     body = response.json()
     assert body["token_type"] == "bearer"
     assert body["expires_in"] == api.settings.access_token_ttl_s
-    assert body["user"]["permissions"] == ["jobs.read", "jobs.write", "system.read"]
+    assert body["user"]["permissions"] == sorted(ROLE_PERMISSIONS[Role.OPERATOR])
     assert "password" not in response.text
     assert response.headers["cache-control"] == "no-store"
     me = await api.http.get("/api/auth/me", headers={"Authorization": f"Bearer {body['access_token']}"})
