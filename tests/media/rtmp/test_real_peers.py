@@ -110,7 +110,7 @@ def digests(framemd5: str, stream: int) -> list[str]:
         (FFMPEG_9, "ffmpeg9-hevc-aac"),
         (FFMPEG_9, "ffmpeg9-av1-opus"),
         (FFMPEG_9, "ffmpeg9-aac51-only"),  # 5.1 warns of its own reading of six channels
-        (FFMPEG_5, "gstreamer-rtmp2sink-h264-aac"),
+        (FFMPEG_5, "ffmpeg5-h264-aac"),
     ],
 )
 async def test_ffmpeg_plays_every_packet(player: str, name: str) -> None:
