@@ -4,7 +4,6 @@ Without a Chromium, or without the built web UI, the tests are skipped with the 
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,19 +11,10 @@ from typing import Any, NoReturn
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.browsing import ADMIN_PASSWORD, Site, Watcher
+from tests.e2e.chromium import CHROMIUM_FLAGS, find_chromium
 from tests.running import Server, server_env, serving
 
 import onetake
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM_FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,12 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-
-
-def find_chromium() -> str | None:
-    """Path of a Chromium: from `ONETAKE_TEST_CHROMIUM`, or the first that is installed."""
-    wanted = os.environ.get("ONETAKE_TEST_CHROMIUM")
-    return wanted or next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -54,9 +38,8 @@ def browser() -> Iterator[Browser]:
     executable = find_chromium()
     if executable is None:
         unavailable("no Chromium found; install one or set ONETAKE_TEST_CHROMIUM")
-    flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=executable, args=flags)
+        opened = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_FLAGS))
         yield opened
         opened.close()
 

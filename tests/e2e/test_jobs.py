@@ -2,6 +2,7 @@
 
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browsing import Site, axe_violations, go
+from tests.running import Server
 
 ENCODE_S = 60
 """Length of the test picture, so that a quick machine does not finish before somebody could press cancel."""
@@ -53,6 +54,23 @@ def test_a_running_job_moves_is_cancelled_and_tried_again(admin: Page) -> None:
 
     go(admin, "/admin/audit?action=jobs.")
     expect(admin.locator("tbody tr").first).to_contain_text("Job cancelled")
+
+
+def test_a_job_that_fails_says_why(admin: Page, server: Server) -> None:
+    go(admin, "/admin/jobs")
+    row = start_self_test(admin, ENCODE_S)
+    expect(row.locator("[data-test=job-progress]")).to_be_visible(timeout=30_000)
+    encoders = [
+        child for child in server.child("worker").children(recursive=True) if "testsrc2" in str(child.cmdline())
+    ]
+    assert len(encoders) == 1
+    encoders[0].kill()
+    expect(state_of(row)).to_have_attribute("data-state", "failed", timeout=30_000)
+    expect(row.locator("[data-test=job-error]")).not_to_be_empty()
+    row.locator("[data-test=job-open]").click()
+    expect(admin.locator("[data-test=job-why]")).to_contain_text("Why it failed")
+    expect(admin.locator("[data-test=log-tail]")).to_contain_text("libx264")
+    assert axe_violations(admin) == []
 
 
 def test_live_updates_come_back_after_the_network_was_away(site: Site) -> None:

@@ -108,6 +108,19 @@ def test_the_phone_has_the_menu_in_a_drawer(open_site: Callable[..., Site]) -> N
     expect(page.locator(".el-drawer.ltr")).to_be_hidden()
 
 
+def test_dialogs_fit_a_phone(open_site: Callable[..., Site]) -> None:
+    page = open_site(viewport=PHONE).sign_in(path="/login?redirect=/admin/users")
+    page.locator("[data-test=user-create]").click()
+    dialog = page.locator(".el-dialog")
+    expect(dialog).to_be_visible()
+    box = dialog.bounding_box()
+    assert box is not None
+    assert box["width"] > 340
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
+    assert overflow_px(page) == 0
+
+
 def test_the_keyboard_reaches_the_content_first(site: Site) -> None:
     page = site.open("/")
     page.keyboard.press("Tab")

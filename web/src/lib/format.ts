@@ -15,13 +15,22 @@ export function formatBytes(bytes: number, lang: string): string {
   return `${new Intl.NumberFormat(lang, { maximumFractionDigits: digits }).format(value)} ${BYTE_UNITS[unit] ?? 'B'}`
 }
 
-/** Network speed in bits per second with decimal prefixes, as operators count it. */
+/** Network speed in bits per second, as operators count it. */
 export function formatBitrate(bytesPerS: number, lang: string): string {
-  const bits = Math.max(0, bytesPerS) * 8
-  const units = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s'] as const
-  const power = bits < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bits) / 3))
-  const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 }).format(bits / 1000 ** power)
-  return `${number} ${units[power] ?? 'bit/s'}`
+  return withDecimalPrefix(bytesPerS * 8, 'bit/s', lang)
+}
+
+/** Speed of a disk. */
+export function formatByteRate(bytesPerS: number, lang: string): string {
+  return withDecimalPrefix(bytesPerS, 'B/s', lang)
+}
+
+const DECIMAL_PREFIXES = ['', 'k', 'M', 'G', 'T'] as const
+
+function withDecimalPrefix(value: number, unit: string, lang: string): string {
+  const power = value < 1 ? 0 : Math.min(DECIMAL_PREFIXES.length - 1, Math.floor(Math.log10(value) / 3))
+  const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 }).format(Math.max(0, value) / 1000 ** power)
+  return `${number} ${DECIMAL_PREFIXES[power] ?? ''}${unit}`
 }
 
 /** `percent` runs from 0 to 100. */
