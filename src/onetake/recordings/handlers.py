@@ -5,13 +5,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from onetake.recordings import repository
 from onetake.sources.errors import SourceBusy
 from onetake.sources.models import LiveSource
-from onetake.sources.service import DELETION_GUARDS
+from onetake.sources.service import BEFORE_DELETION
 
 
-async def refuse_while_recording(session: AsyncSession, source: LiveSource) -> None:
+async def refuse_while_recording(session: AsyncSession, source: LiveSource, trash_recordings: bool) -> None:
     """A source that is being recorded cannot be deleted; raises SourceBusy."""
     if await repository.open_task(session, source.id) is not None:
         raise SourceBusy
 
 
-DELETION_GUARDS.append(refuse_while_recording)
+BEFORE_DELETION.append(refuse_while_recording)
