@@ -1,6 +1,8 @@
 """The server's conversation: publish, play, refusals, control messages, and clients that break the rules."""
 
+import gc
 import struct
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -533,6 +535,18 @@ def test_damaged_conversation(damages: list[tuple[int, bytes]]) -> None:
         start = 3073 + place % (len(data) - 3073)
         data[start : start + len(patch)] = patch
     talk(iter([bytes(data)]))
+
+
+def test_a_connection_is_freed_at_once() -> None:
+    """No rings: buffers of a client that left must not wait for the garbage collector."""
+    session = publishing()
+    gone = weakref.ref(session.connection)
+    gc.disable()
+    try:
+        del session
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_struct_of_user_control() -> None:

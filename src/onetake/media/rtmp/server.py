@@ -69,17 +69,6 @@ class ServerConnection(Peer):
         self._created = 0
         self._publishing: PublishRequested | None = None
         self._playing: set[int] = set()
-        self._commands: dict[str, Callable[[float, _Arguments, int], list[ServerEvent]]] = {
-            "connect": self._on_connect,
-            "createStream": self._on_create_stream,
-            "publish": self._on_publish,
-            "play": self._on_play,
-            "pause": self._on_pause,
-            "deleteStream": self._on_delete_stream,
-            "closeStream": self._on_close_stream,
-            "FCUnpublish": self._on_fc_unpublish,
-            "getStreamLength": self._on_get_stream_length,
-        }
 
     # -- in ------------------------------------------------------------------------------------------------------
 
@@ -117,9 +106,9 @@ class ServerConnection(Peer):
         name, transaction, arguments = command_values(message)
         if not self._app and name != "connect":
             raise RtmpError(f"{name[:32]} before connect")
-        handler = self._commands.get(name)
+        handler = _HANDLERS.get(name)
         if handler:
-            return handler(transaction, arguments, message.stream_id)
+            return handler(self, transaction, arguments, message.stream_id)
         if transaction:
             self._out.append(command(message.stream_id, "_result", transaction, None, None))
         return []
@@ -330,3 +319,17 @@ def _fourccs(properties: dict[str, amf.Value]) -> frozenset[str]:
 
 def _info(code: str, description: str = "", level: str = "status") -> dict[str, amf.Value]:
     return {"level": level, "code": code, "description": description}
+
+
+# Of the class, not of each object: an object that keeps its own bound methods is a ring and outlives its client.
+_HANDLERS: Final[dict[str, Callable[[ServerConnection, float, _Arguments, int], list[ServerEvent]]]] = {
+    "connect": ServerConnection._on_connect,
+    "createStream": ServerConnection._on_create_stream,
+    "publish": ServerConnection._on_publish,
+    "play": ServerConnection._on_play,
+    "pause": ServerConnection._on_pause,
+    "deleteStream": ServerConnection._on_delete_stream,
+    "closeStream": ServerConnection._on_close_stream,
+    "FCUnpublish": ServerConnection._on_fc_unpublish,
+    "getStreamLength": ServerConnection._on_get_stream_length,
+}
