@@ -98,6 +98,7 @@ class _State:
     """
 
     track: Track
+    is_video: bool
     needs_keyframe: bool
     started: bool = False
     shift: int | None = None
@@ -155,7 +156,7 @@ class Normalizer:
         for state in self._states.values():
             state.shift = state.expected_in = state.apart_since = None
             state.started = False
-            state.needs_keyframe = state.track.kind is Kind.VIDEO
+            state.needs_keyframe = state.is_video
 
     def push_all(self, items: Iterable[Track | Unit]) -> list[Output]:
         """`push` for several items."""
@@ -178,7 +179,8 @@ class Normalizer:
         old = self._states.get(track.id)
         if old and old.track == track:
             return []
-        state = _State(track, needs_keyframe=track.kind is Kind.VIDEO, frame_ticks=_constant_frame_ticks(track))
+        is_video = track.kind is Kind.VIDEO
+        state = _State(track, is_video, needs_keyframe=is_video, frame_ticks=_constant_frame_ticks(track))
         if old and old.last_dts >= 0:
             state.last_dts = state.from_90k(old.to_90k(old.last_dts))
             state.last_ticks = state.from_90k(old.to_90k(old.last_ticks))
@@ -191,7 +193,7 @@ class Normalizer:
         state = self._states.get(unit.track_id)
         if state is None:
             return self._drop(Drop.UNKNOWN_TRACK)
-        if state.track.kind is Kind.AUDIO:
+        if not state.is_video:
             return [] if self._hold(state, unit) else self._place(state, unit, self._smoothed(state, unit))
         if state.needs_keyframe and not unit.keyframe:
             return self._drop(Drop.NO_KEYFRAME)
@@ -203,9 +205,9 @@ class Normalizer:
         if abs(offset) * 1000 > MAX_COMPOSITION_MS * state.track.timescale:
             offset = 0
         place = state.to_90k(dts)
-        held = self._release(place)
-        earliest = min((self._place_of(each) for each in held), default=place)
-        self._correct(state, place, state.to_90k(offset), min(place, earliest))
+        held = self._release(place) if self._line.held else []
+        earliest = min(place, *map(self._place_of, held)) if held else place
+        self._correct(state, place, state.to_90k(offset), earliest)
         released = [output for each in held for output in self._take_unit(each)]
         if not self._reaches_start(state, place):
             return [*released, *self._drop(Drop.BEFORE_START)]
@@ -244,14 +246,14 @@ class Normalizer:
         return self._states[unit.track_id].to_90k(unit.dts)
 
     def _is_due(self, state: _State) -> bool:
-        return state.track.kind is Kind.VIDEO and state.needs_keyframe and state.track.id in self._line.declared
+        return state.is_video and state.needs_keyframe and state.track.id in self._line.declared
 
     def _reaches_start(self, state: _State, place: int) -> bool:
         """Whether a track's first unit lies on the timeline; video may be clamped to it, a little."""
         if state.started:
             return True
         missing = self._line.start - (place + (state.shift or 0))
-        allowed = MAX_BACK_MS * _TICKS_PER_MS if state.track.kind is Kind.VIDEO else 0
+        allowed = MAX_BACK_MS * _TICKS_PER_MS if state.is_video else 0
         if missing > allowed:
             state.shift = None
             return False
@@ -355,7 +357,7 @@ class Normalizer:
 
     def _advance(self, state: _State, unit: Unit, dts: int) -> None:
         """Remember the unit and how long it lasts: audio says so, video is taken to last as the one before."""
-        if state.track.kind is Kind.AUDIO:
+        if not state.is_video:
             state.last_ticks = state.frame_ticks or frame_ticks(state.track, unit.payload)
         elif state.last_dts < 0:
             state.last_ticks = _DEFAULT_FRAME_TICKS
