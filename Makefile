@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 ONCE := $(BIN)/python scripts/once.py
+PYTHON_CODE := src tests scripts bench migrations
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
@@ -31,7 +32,7 @@ check: install python-dev ## Lint, types, import direction, generated files, own
 	@$(BIN)/python -m scripts.run_checks
 
 format: python-dev ## Rewrite the Python code in the agreed form
-	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format $(PYTHON_CODE)
 
 lock: python-dev ## Renew the lock files within the bounds of pyproject.toml and package.json
 	@$(UV_LOCK) --upgrade pyproject.toml --output-file requirements.lock

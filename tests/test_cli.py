@@ -13,7 +13,9 @@ from typer.testing import CliRunner, Result
 from onetake import __version__
 from onetake.accounts.roles import Role
 from onetake.cli import app
+from onetake.cli.processes import Part
 from onetake.cli.users import RoleName
+from onetake.engine.main import Role as EngineRole
 
 
 @pytest.fixture
@@ -103,6 +105,11 @@ class TestMigrate:
         done = run("migrate", ONETAKE_DATABASE_URL="sqlite://")
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
+
+
+class TestMedia:
+    def test_parts_are_those_of_the_media_server(self) -> None:
+        assert [part.value for part in Part] == [role.value for role in EngineRole]
 
 
 class TestApi:

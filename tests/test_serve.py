@@ -52,7 +52,8 @@ class TestFirstStart:
             assert (status, "<!doctype html>" in page.lower()) == (200, True)
             assert server.get("/readyz")[0] == 200
             children = server.children()
-            assert {child.cmdline()[-1] for child in children} >= {"api", "worker"}
+            words = {child.cmdline()[-1] for child in children}
+            assert words == {"api", "worker", "--part=live", "--part=files"}
             assert server.stop() == 0
             assert gone(children)
         with serving(env) as second:
@@ -143,11 +144,12 @@ class TestKilledMidMigration:
 
 
 class TestSupervision:
-    @pytest.mark.parametrize("role", ["api", "worker"])
-    def test_killed_process_comes_back(self, server: Server, role: str) -> None:
-        old = server.child(role)
-        old.send_signal(signal.SIGKILL)
-        server.wait_for_replacement(role, old)
+    def test_killed_processes_come_back(self, server: Server) -> None:
+        olds = {role: server.child(role) for role in ("api", "worker", "--part=live", "--part=files")}
+        for old in olds.values():
+            old.send_signal(signal.SIGKILL)
+        for role, old in olds.items():
+            server.wait_for_replacement(role, old)
         assert server.get("/healthz")[0] == 200, "requests wait for the new one instead of being refused"
 
     @pytest.mark.skipif(not LINUX, reason="PR_SET_PDEATHSIG is Linux's")
@@ -171,7 +173,7 @@ class TestSupervision:
 
     def test_run_files_tell_the_processes(self, server: Server) -> None:
         roles = {json.loads(path.read_text())["role"] for path in (server.data_dir / "run").glob("*.json")}
-        assert {"supervisor", "api", "worker"} <= roles
+        assert roles == {"supervisor", "api", "worker", "media", "files"}
         server.stop()
         assert not list((server.data_dir / "run").glob("*.json"))
 

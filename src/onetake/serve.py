@@ -60,12 +60,15 @@ def _processes(web: socket.socket, *, with_media: bool) -> list[ProcessSpec]:
         ProcessSpec("api", _command("api"), (web.fileno(),), {LISTEN_FD_ENV: str(web.fileno())}),
         ProcessSpec("worker", _command("worker")),
     ]
-    return [*table, ProcessSpec("media", _command("media"))] if with_media else table
+    if with_media:
+        table.append(ProcessSpec("media", _command("media", "--part=live")))
+        table.append(ProcessSpec("files", _command("media", "--part=files")))
+    return table
 
 
-def _command(name: str) -> list[str]:
+def _command(*words: str) -> list[str]:
     """This same program, found through this same interpreter; -P keeps the working directory off the import path."""
-    return [sys.executable, "-P", "-m", "onetake", name]
+    return [sys.executable, "-P", "-m", "onetake", *words]
 
 
 def _tell_address(settings: "Settings") -> None:

@@ -26,7 +26,7 @@ def test_json_passes_and_other_lines_are_wrapped() -> None:
     merged.line("api", 'Fatal Python error: "oh"')
     first, second = (json.loads(line) for line in sink.getvalue().splitlines())
     assert first == {"event": "x"}
-    assert second == {"event": 'Fatal Python error: "oh"', "level": "error", "process": "api"}
+    assert second == {"event": 'Fatal Python error: "oh"', "level": "info", "process": "api", "raw": True}
 
 
 def test_empty_lines_are_dropped_and_a_closed_sink_is_survived() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import logging
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,16 +53,25 @@ def worker() -> None:
         run(settings)
 
 
+class Part(StrEnum):
+    """The processes of the media server, spelled as `onetake.engine.main.Role`."""
+
+    LIVE = "live"
+    FILES = "files"
+    BOTH = "both"
+
+
 def media(
     standalone: Annotated[
         bool, typer.Option(help="Without the rest of OneTake: open publishing on loopback, record every stream.")
     ] = False,
+    part: Annotated[Part, typer.Option(help="The live process, the file process, or both.")] = Part.BOTH,
 ) -> None:
     """Run the media server until SIGTERM or Ctrl-C."""
-    with _process("media") as settings:
-        from onetake.engine.main import run_media
+    with _process("files" if part is Part.FILES else "media") as settings:
+        from onetake.engine.main import Role, run_media
 
-        code = run_media(media_options(settings, standalone=standalone))
+        code = run_media(media_options(settings, standalone=standalone), Role(part.value))
     raise typer.Exit(code)
 
 

@@ -4,8 +4,8 @@ import contextlib
 import json
 from typing import Protocol
 
-_COLORS = {"serve": "\x1b[32m", "api": "\x1b[36m", "worker": "\x1b[33m", "media": "\x1b[35m"}
-_OTHER_COLOR = "\x1b[34m"
+_COLORS = {"serve": "\x1b[32m", "api": "\x1b[36m", "worker": "\x1b[33m", "media": "\x1b[35m", "files": "\x1b[34m"}
+_OTHER_COLOR = "\x1b[37m"
 _RESET = "\x1b[0m"
 _WIDTH = 7
 
@@ -42,10 +42,10 @@ class MergedLog:
         return f"{_COLORS.get(role, _OTHER_COLOR)}{name}{_RESET} {text}" if self._colors else f"{name} {text}"
 
     def _json(self, role: str, text: str) -> str:
-        """Lines that are JSON objects already pass; others (a crash of the interpreter) are wrapped."""
+        """Lines that are JSON objects already pass; others (of a library, or the interpreter's end) are wrapped."""
         if text.startswith("{") and text.endswith("}"):
             return text
-        return json.dumps({"event": text, "level": "error", "process": role}, ensure_ascii=False)
+        return json.dumps({"event": text, "level": "info", "process": role, "raw": True}, ensure_ascii=False)
 
 
 class RoleStream:
