@@ -135,6 +135,7 @@ class EgressProxy:
         self._server: asyncio.Server | None = None
         self._session: aiohttp.ClientSession | None = None
         self._accounts: dict[str, Account] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._port = 0
 
     async def start(self) -> None:
@@ -157,6 +158,9 @@ class EgressProxy:
             _hang_up(account)
         if self._server is not None:
             self._server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._server.wait_closed()
         if self._session is not None:
             await self._session.close()
@@ -174,6 +178,10 @@ class EgressProxy:
             _hang_up(made)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             await self._answer(reader, writer)
         except _Refused as refused:

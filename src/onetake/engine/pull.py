@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from onetake.engine.egress_proxy import Account, EgressProxy
+from onetake.engine.rtsp_gate import Gate, rtsp_gate
 from onetake.kit.errors import AppError, Text
 from onetake.kit.redact import redact
 from onetake.kit.ssrf import (
@@ -133,11 +134,11 @@ class PullKit:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A source ready to be opened: its inputs, and how to hear what the proxy refused."""
+    """A source ready to be opened: its inputs, and who knows why something was refused to the child."""
 
     inputs: Callable[[Plan | None], list[Input]]
     plan: Plan | None = None
-    account: Account | None = None
+    guard: Account | Gate | None = None
 
 
 class Puller:
@@ -198,10 +199,10 @@ class Puller:
 
     async def _one_run(self) -> AppError:
         """Connect and read until the source ends; always tells why it ended."""
-        account = None
+        guard = None
         try:
             async with self._opened() as source:
-                account = source.account
+                guard = source.guard
                 plan = self._plan or source.plan or await self._probe(source)
                 await self._read(source, plan)
             error: AppError = SourceEnded()
@@ -211,8 +212,8 @@ class Puller:
             error = ToolError(reason=str(raised))
         except OSError as raised:
             error = SourceUnreachable(reason=str(raised))
-        # ffmpeg only sees a 403 of the proxy; the true reason is with us.
-        return (account.refusal if account else None) or error
+        # ffmpeg only sees a 403 of the proxy or a broken connection; the true reason is with us.
+        return (guard.refusal if guard else None) or error
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[_Source]:
@@ -224,23 +225,37 @@ class Puller:
         else:
             target = parse_target(self._spec.url, PULL_SCHEMES, userinfo=True)
             pinned = await resolve(target, self._kit.allow, self._kit.resolver)
-            async with self._kit.proxy.account() as account:
-                yield _Source(lambda plan: [self._input(pinned, account, plan)], account=account)
+            async with self._guarded(pinned) as source:
+                yield source
 
-    def _input(self, pinned: Pinned, account: Account, plan: Plan | None) -> Input:
+    @asynccontextmanager
+    async def _guarded(self, pinned: Pinned) -> AsyncIterator[_Source]:
+        """http through our proxy, rtsp through our gate, everything else to the judged literal address."""
+        scheme, url = pinned.target.scheme, self._spec.url
+        if scheme in HTTP_SCHEMES:
+            async with self._kit.proxy.account() as account:
+                yield _Source(lambda plan: [self._http_input(account, plan)], guard=account)
+        elif scheme in ("rtsp", "rtsps"):
+            async with rtsp_gate(pinned) as gate:
+                at_gate = with_host(url, "127.0.0.1", gate.port, scheme="rtsp")
+                yield _Source(lambda plan: [build.from_url(at_gate, Scheme.RTSP)], guard=gate)
+        else:
+            yield _Source(lambda plan: [self._input(pinned, plan)])
+
+    def _http_input(self, account: Account, plan: Plan | None) -> Input:
         paced = plan is not None and plan.finite
         endless = paced and self._spec.loop
-        if pinned.target.scheme in HTTP_SCHEMES:
-            url = account.plain_url(self._spec.url)
-            return build.from_url(url, Scheme.HTTP, http_proxy=account.proxy_url, paced=paced, endless=endless)
+        url = account.plain_url(self._spec.url)
+        return build.from_url(url, Scheme.HTTP, http_proxy=account.proxy_url, paced=paced, endless=endless)
+
+    def _input(self, pinned: Pinned, plan: Plan | None) -> Input:
         scheme = Scheme(pinned.target.scheme)
         return build.from_url(
             literal_url(pinned),
             scheme,
-            tls_name=pinned.target.host if scheme in (Scheme.RTMPS, Scheme.RTSPS) else "",
-            rtmp_tc_url=_tc_url(self._spec.url) if scheme in (Scheme.RTMP, Scheme.RTMPS) else "",
-            paced=paced,
-            endless=endless,
+            tls_name=pinned.target.host if scheme is Scheme.RTMPS else "",
+            rtmp_tc_url="" if scheme is Scheme.SRT else _tc_url(self._spec.url),
+            paced=plan is not None and plan.finite,
         )
 
     async def _probe(self, source: _Source) -> Plan:
@@ -317,12 +332,17 @@ async def ensure_clip(kit: PullKit) -> Path:
 
 def literal_url(pinned: Pinned) -> str:
     """The URL with the first judged address in place of the name, so that nothing is resolved a second time."""
-    parts = urlsplit(pinned.target.url)
     address = pinned.addresses[0]
     host = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
+    return with_host(pinned.target.url, host, pinned.target.port)
+
+
+def with_host(url: str, host: str, port: int, scheme: str = "") -> str:
+    """`url` with another host and port (and scheme); user, path and query stay."""
+    parts = urlsplit(url)
     userinfo, at, _ = parts.netloc.rpartition("@")
-    netloc = f"{userinfo}{at}{host}:{pinned.target.port}"
-    return urlunsplit((pinned.target.scheme, netloc, parts.path, parts.query, parts.fragment))
+    netloc = f"{userinfo}{at}{host}:{port}"
+    return urlunsplit((scheme or parts.scheme.lower(), netloc, parts.path, parts.query, parts.fragment))
 
 
 def _tc_url(url: str) -> str:

@@ -29,12 +29,11 @@ MAX_STREAMS = 64
 
 
 class Scheme(StrEnum):
-    """The schemes that a command may open (R19); https sources come as http from our proxy."""
+    """The schemes that a command may open (R19); https comes as http from our proxy, rtsps as rtsp from our gate."""
 
     RTMP = "rtmp"
     RTMPS = "rtmps"
     RTSP = "rtsp"
-    RTSPS = "rtsps"
     SRT = "srt"
     HTTP = "http"
 
@@ -51,7 +50,6 @@ _PROTOCOLS = {
     Scheme.RTMP: "rtmp,tcp",
     Scheme.RTMPS: "rtmps,tls,tcp",
     Scheme.RTSP: "rtp,tcp",
-    Scheme.RTSPS: "rtp,tls,tcp",
     Scheme.SRT: "srt",
     # No https: our proxy does the TLS. With httpproxy on the list, which https through a proxy needs, a playlist could
     # open httpproxy://127.0.0.1/ as a segment.
@@ -61,7 +59,6 @@ _FORMATS = {
     Scheme.RTMP: "flv,live_flv",
     Scheme.RTMPS: "flv,live_flv",
     Scheme.RTSP: "rtsp",
-    Scheme.RTSPS: "rtsp",
     Scheme.SRT: "mpegts",
     Scheme.HTTP: HTTP_FORMATS,
 }
@@ -150,7 +147,7 @@ def from_url(
         url: with the checked literal address for rtmp, rtsp and srt; as given for http, whose traffic `http_proxy`
             guards.
         scheme: its scheme, already checked.
-        tls_name: the name that the certificate must have, for rtmps and rtsps.
+        tls_name: the name that the certificate must have, for rtmps.
         rtmp_tc_url: the `tcUrl` with the original host name, which virtual hosts need.
         http_proxy: our guarding proxy; without it an http source is refused.
         paced: read in real time (a file, not a live stream).
@@ -257,8 +254,8 @@ def _scheme_options(scheme: Scheme, tls_name: str, rtmp_tc_url: str, http_proxy:
         case Scheme.RTMP | Scheme.RTMPS:
             tc_url = ["-rtmp_tcurl", rtmp_tc_url] if rtmp_tc_url else []
             return ["-rw_timeout", timeout, "-rtmp_live", "any", *tc_url, *verify]
-        case Scheme.RTSP | Scheme.RTSPS:
-            return ["-timeout", timeout, "-rtsp_transport", "tcp", "-allowed_media_types", "video+audio", *verify]
+        case Scheme.RTSP:
+            return ["-timeout", timeout, "-rtsp_transport", "tcp", "-allowed_media_types", "video+audio"]
         case Scheme.SRT:
             return ["-timeout", timeout, "-connect_timeout", "5000", "-mode", "caller"]
         case _:

@@ -1,0 +1,183 @@
+"""A gate on loopback between an ffmpeg child and one RTSP server (RFC 2326), which lets no redirect through.
+
+ffmpeg follows an RTSP 3xx answer to any host, past every whitelist. So the child talks to this gate, the gate only to
+the judged address, and the answers are read on their way. Over TCP everything, media too, is on this one connection.
+For rtsps the gate does the TLS, with the certificate checked, and the child speaks plain RTSP to it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import ssl
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from onetake.kit.errors import AppError, Text
+from onetake.kit.ssrf import Pinned
+from onetake.media.ffmpeg.errors import TlsFailed
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 64 << 10
+MAX_HEAD_BYTES = 32 << 10
+CONNECT_TIMEOUT_S = 8.0
+IDLE_TIMEOUT_S = 60.0
+_FRAME_HEAD_BYTES = 4
+_REDIRECT = re.compile(rb"RTSP/\d\.\d 3\d\d\b")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,8})[ \t]*\r\n", re.IGNORECASE)
+
+
+class RedirectRefused(AppError):
+    """The RTSP source wants its client to go elsewhere."""
+
+    status = 422
+    code = "redirect_refused"
+    text = Text(
+        en="The RTSP source redirects to another address. Enter that address instead.",
+        zh_cn="该 RTSP 源重定向到其他地址，请直接填写该地址。",
+        zh_tw="該 RTSP 來源重新導向到其他位址，請直接填寫該位址。",
+    )
+
+
+class NotRtsp(AppError):
+    """What came is no RTSP."""
+
+    status = 422
+    code = "not_rtsp"
+    text = Text(en="The source does not speak RTSP.", zh_cn="该源不是 RTSP 服务。", zh_tw="該來源不是 RTSP 服務。")
+
+
+class AnswerWatch:
+    """Reads what an RTSP server sends: answers with bodies, requests of its own, interleaved frames (§10.12)."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._skip = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            RedirectRefused: an answer with a 3xx status began in them.
+            NotRtsp: they are neither text nor frames of RTSP.
+        """
+        view = memoryview(data)
+        while view:
+            if self._skip:
+                step = min(self._skip, len(view))
+                self._skip -= step
+                view = view[step:]
+            else:
+                view = view[self._take_head(bytes(view)) :]
+
+    def _take_head(self, data: bytes) -> int:
+        """Read on in the present head; how many of `data` belong to it."""
+        known = len(self._head)
+        self._head += data[: MAX_HEAD_BYTES - known + 1]
+        end = self._head_end()
+        if end is None:
+            if len(self._head) > MAX_HEAD_BYTES:
+                raise NotRtsp
+            return len(data)
+        head = bytes(self._head[:end])
+        self._head.clear()
+        self._skip = _body_bytes(head)
+        return end - known
+
+    def _head_end(self) -> int | None:
+        head = self._head
+        if head[0] == ord("$"):
+            return _FRAME_HEAD_BYTES if len(head) >= _FRAME_HEAD_BYTES else None
+        # Told as soon as the first line is there: a server must not gain by never ending its head.
+        if _REDIRECT.match(head):
+            raise RedirectRefused
+        place = head.find(b"\r\n\r\n")
+        return None if place < 0 else place + 4
+
+
+def _body_bytes(head: bytes) -> int:
+    if head[0] == ord("$"):
+        return int.from_bytes(head[2:4], "big")
+    match = _LENGTH.search(head)
+    return int(match[1]) if match else 0
+
+
+@dataclass(slots=True)
+class Gate:
+    """An open gate: the child connects to `port`. `refusal` tells why it was shut."""
+
+    port: int = 0
+    refusal: AppError | None = None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+@asynccontextmanager
+async def rtsp_gate(pinned: Pinned, tls: ssl.SSLContext | None = None) -> AsyncIterator[Gate]:
+    """A gate to a judged address, for as long as the block runs; `tls` replaces the system's trust for rtsps."""
+    if pinned.target.scheme == "rtsps" and tls is None:
+        tls = ssl.create_default_context()
+    gate = Gate()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        gate.tasks.add(task)
+        task.add_done_callback(gate.tasks.discard)
+        try:
+            await _relay(pinned, tls if pinned.target.scheme == "rtsps" else None, reader, writer)
+        except (RedirectRefused, NotRtsp) as error:
+            gate.refusal = error
+        except ssl.SSLError:
+            gate.refusal = TlsFailed()
+        except (OSError, TimeoutError) as error:
+            log.debug("rtsp gate: %s", type(error).__name__)
+        finally:
+            await _cut(writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=CHUNK_BYTES)
+    gate.port = server.sockets[0].getsockname()[1]
+    try:
+        yield gate
+    finally:
+        server.close()
+        for task in gate.tasks:
+            task.cancel()
+        await asyncio.gather(*gate.tasks, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def _relay(pinned: Pinned, tls: ssl.SSLContext | None, reader: StreamReader, writer: StreamWriter) -> None:
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        far_reader, far_writer = await asyncio.open_connection(
+            str(pinned.addresses[0]),
+            pinned.target.port,
+            limit=CHUNK_BYTES,
+            ssl=tls,
+            server_hostname=pinned.target.host if tls else None,
+        )
+    upward = asyncio.create_task(_pump(reader, far_writer, None))
+    try:
+        await _pump(far_reader, writer, AnswerWatch())
+    finally:
+        upward.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
+            await upward
+        await _cut(far_writer)
+
+
+async def _cut(writer: StreamWriter) -> None:
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def _pump(reader: StreamReader, writer: StreamWriter, watch: AnswerWatch | None) -> None:
+    while data := await reader.read(CHUNK_BYTES):
+        if watch is not None:
+            watch.feed(data)
+        writer.write(data)
+        async with asyncio.timeout(IDLE_TIMEOUT_S):
+            await writer.drain()
