@@ -92,6 +92,36 @@ MATRIX: dict[str, Row] = {
     "GET /api/jobs/{id}": staff(404, path=f"/api/jobs/{MISSING}"),
     "POST /api/jobs/{id}/cancel": staff(404, path=f"/api/jobs/{MISSING}/cancel"),
     "POST /api/jobs/{id}/retry": staff(404, path=f"/api/jobs/{MISSING}/retry"),
+    "GET /api/sources": staff(200),
+    "POST /api/sources": staff(201, body={"name": "Hall", "protocol": "push"}),
+    "GET /api/sources/{id}": staff(404, path=f"/api/sources/{MISSING}"),
+    "PUT /api/sources/{id}": staff(404, path=f"/api/sources/{MISSING}", body={"name": "x"}),
+    "DELETE /api/sources/{id}": staff(404, path=f"/api/sources/{MISSING}"),
+    "POST /api/sources/{id}/key": staff(404, path=f"/api/sources/{MISSING}/key"),
+    "GET /api/sources/{id}/status": staff(404, path=f"/api/sources/{MISSING}/status"),
+    "POST /api/sources/{id}/record/start": staff(404, path=f"/api/sources/{MISSING}/record/start"),
+    "POST /api/sources/{id}/record/stop": staff(404, path=f"/api/sources/{MISSING}/record/stop"),
+    "GET /api/tasks": staff(200),
+    "GET /api/tasks/{id}": staff(404, path=f"/api/tasks/{MISSING}"),
+    "GET /api/schedules": staff(200),
+    "POST /api/schedules": staff(404, body={"source_id": MISSING, "name": "x", "cron_expr": "0 8 * * *"}),
+    "GET /api/schedules/preview": staff(200, path="/api/schedules/preview?cron_expr=@daily"),
+    "GET /api/schedules/{id}": staff(404, path=f"/api/schedules/{MISSING}"),
+    "PUT /api/schedules/{id}": staff(404, path=f"/api/schedules/{MISSING}", body={"name": "x"}),
+    "DELETE /api/schedules/{id}": staff(404, path=f"/api/schedules/{MISSING}"),
+    "GET /api/videos": everybody(200),
+    "GET /api/videos/{id}": everybody(404, path=f"/api/videos/{MISSING}"),
+    "GET /api/videos/{id}/play": everybody(404, path=f"/api/videos/{MISSING}/play"),
+    "POST /api/videos/views": everybody(204, body={"video_ids": [MISSING]}),
+    "POST /api/videos/{id}/progress": people(404, path=f"/api/videos/{MISSING}/progress", body={"position": 1}),
+    "GET /api/videos/retention": staff(200),
+    "POST /api/videos/batch": staff(200, body={"ids": [MISSING], "action": "trash"}),
+    "PUT /api/videos/{id}": staff(404, path=f"/api/videos/{MISSING}", body={"title": "x"}),
+    "DELETE /api/videos/{id}": staff(404, path=f"/api/videos/{MISSING}"),
+    "POST /api/videos/{id}/restore": staff(404, path=f"/api/videos/{MISSING}/restore"),
+    "POST /api/videos/{id}/poster": staff(404, path=f"/api/videos/{MISSING}/poster", body={"time_s": 1}),
+    "POST /api/videos/{id}/compatible": staff(404, path=f"/api/videos/{MISSING}/compatible"),
+    "POST /api/internal/media/callbacks": everybody(403, body={"action": "on_publish"}),
 }
 
 
@@ -157,7 +187,7 @@ def test_callers_are_known_before_a_unit_of_work_begins(name: str) -> None:
 
 def test_what_is_public_is_a_short_known_list() -> None:
     assert set(routes()) >= PUBLIC
-    assert len(PUBLIC) <= 12
+    assert len(PUBLIC) <= 16
 
 
 def test_the_columns_agree_with_the_roles_table() -> None:

@@ -25,8 +25,14 @@ from onetake.infra.web.openapi import openapi_builder
 from onetake.infra.web.problems import install_problem_handlers
 from onetake.infra.web.spa import WebUi
 from onetake.infra.web.websocket import SocketHub
+from onetake.library.endpoints import router as library_router
+from onetake.library.startup import library
 from onetake.monitoring.endpoints import router as monitoring_router
 from onetake.monitoring.service.startup import TOPICS, monitoring
+from onetake.recordings.endpoints import router as recordings_router
+from onetake.recordings.startup import TOPICS as LIVE_TOPICS
+from onetake.recordings.startup import live_control
+from onetake.sources.endpoints import router as sources_router
 
 ABOUT = """
 OneTake's control plane: everything that the web page does, programs can do too.
@@ -49,6 +55,12 @@ code 4401 means that the session has ended.
 TAGS = {
     "auth": "Signing in, one's own account, sessions and API tokens.",
     "users": "Accounts, for administrators.",
+    "sources": "Live sources: what is pulled or pushed, and what it does now.",
+    "recordings": "Starting and stopping recordings.",
+    "tasks": "Recording tasks.",
+    "schedules": "Planned recordings.",
+    "videos": "Videos: finding, watching, managing.",
+    "media server": "What the media server tells the control plane.",
     "jobs": "Background jobs, for operators.",
     "system": "The machine and its processes, for operators.",
     "audit": "Who did what, for administrators.",
@@ -76,7 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_problem_handlers(app)
     install_middleware(app, settings)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    for router in (site.router, _documents(app), accounts_router, monitoring_router):
+    live_routers = (sources_router, recordings_router, library_router)
+    for router in (site.router, _documents(app), accounts_router, *live_routers, monitoring_router):
         app.include_router(router)
     app.add_api_websocket_route("/api/ws", _live_updates)
     app.router.default = WebUi(Path(onetake.__file__).parent / "webui")  # after 405s, which a mount at "/" would hide
@@ -97,12 +110,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.limiter = RateLimiter(settings.redis_dsn)
     state.pubsub = create_pubsub(settings.redis_dsn)
     state.hub = SocketHub(state.pubsub, AccountsGate(state.db, settings), state.limiter, OriginRule(settings))
-    for topic, permission in TOPICS.items():
+    for topic, permission in (TOPICS | LIVE_TOPICS).items():
         state.hub.declare_topic(topic, permission)
     await state.pubsub.start()
     watch = asyncio.create_task(state.hub.watch())
     try:
-        async with monitoring(settings, state.db, state.pubsub, state.metrics) as state.monitor:
+        async with (
+            live_control(settings, state.db, state.pubsub) as state.live,
+            library(state.db) as state.views,
+            monitoring(settings, state.db, state.pubsub, state.metrics) as state.monitor,
+        ):
             yield
     finally:
         watch.cancel()

@@ -7,7 +7,10 @@ import signal
 
 import onetake.accounts.tasks
 import onetake.infra.jobs.builtin
-import onetake.models  # noqa: F401
+import onetake.library.handlers
+import onetake.library.tasks
+import onetake.models
+import onetake.recordings.handlers  # noqa: F401
 from onetake.infra.db import Database
 from onetake.infra.db.migrate import current_revision, head_revision
 from onetake.infra.events.relay import Relay
@@ -17,6 +20,7 @@ from onetake.infra.jobs.registry import REGISTRY
 from onetake.infra.jobs.runner import Runner
 from onetake.infra.settings import Settings
 from onetake.kit.lifeline import Lifeline
+from onetake.recordings.tasks import keep_time
 
 _SCHEMA_POLL_S = 1.0
 _logger = logging.getLogger(__name__)
@@ -71,9 +75,13 @@ async def _schema_is_there(settings: Settings, stop: asyncio.Event) -> bool:
 
 async def _serve(database: Database, settings: Settings, node: Node, stop: asyncio.Event) -> None:
     relay = Relay(database)
-    relaying = asyncio.create_task(relay.run(), name="relay")
+    beside = [
+        asyncio.create_task(relay.run(), name="relay"),
+        asyncio.create_task(keep_time(database, settings), name="recording duties"),
+    ]
     try:
         await Runner(database, settings, node, on_change=relay.wake).run(stop)
     finally:
-        relaying.cancel()
-        await asyncio.gather(relaying, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)

@@ -44,9 +44,15 @@ PUBLIC = frozenset(
         "POST /api/auth/login",
         "POST /api/auth/refresh",
         "POST /api/auth/logout",
+        "GET /api/videos",
+        "GET /api/videos/{id}",
+        "GET /api/videos/{id}/play",
+        "POST /api/videos/views",
+        "POST /api/internal/media/callbacks",
     }
 )
-"""Routes that need no sign-in. /metrics asks for its own token; refresh and logout ask for the refresh cookie."""
+"""Routes that need no sign-in. /metrics asks for its own token; refresh and logout ask for the refresh cookie; videos
+are shown by their visibility; callbacks carry the media server's signature."""
 
 _bearer = HTTPBearer(
     scheme_name="bearer",

@@ -8,6 +8,7 @@ from onetake.kit.clock import utc_now
 from onetake.library import repository
 from onetake.library.models import SourceType, Video
 from onetake.library.search import fold
+from onetake.library.service.growing import follow
 from onetake.library.service.videos import shelf_of
 from onetake.recordings.events import RecordingFinished, RecordingStarted
 from onetake.recordings.models import RecordTask
@@ -45,11 +46,6 @@ async def trash_videos_of_source(session: AsyncSession, source: LiveSource, tras
 
 
 BEFORE_DELETION.append(trash_videos_of_source)
-
-
-def follow(video: Video, task: RecordTask) -> None:
-    """Length and size of a growing recording."""
-    video.duration, video.file_size, video.updated_at = task.duration, task.file_size, utc_now()
 
 
 async def _add(session: AsyncSession, task: RecordTask, *, is_live: bool) -> Video:

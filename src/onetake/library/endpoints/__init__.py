@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from onetake.library.endpoints import managing, viewing
 
-router = APIRouter(prefix="/api/videos", tags=["videos"])
+router = APIRouter()
 for part in (managing.router, viewing.router):
     router.include_router(part)
 

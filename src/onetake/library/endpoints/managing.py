@@ -22,7 +22,7 @@ from onetake.library.schemas import (
 from onetake.library.service import retention
 from onetake.library.service import videos as service
 
-router = APIRouter()
+router = APIRouter(prefix="/api/videos", tags=["videos"])
 _manage = require(Permission.VIDEOS_MANAGE)
 Manager = Annotated[Principal, Depends(_manage)]
 PREVIEW_LIMIT = 200

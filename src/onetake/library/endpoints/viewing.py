@@ -22,7 +22,7 @@ from onetake.library.service.playback import viewer_name
 from onetake.library.service.watching import ViewCounter
 from onetake.sources.service import find_source
 
-router = APIRouter()
+router = APIRouter(prefix="/api/videos", tags=["videos"])
 _MAX_ID = 2**63 - 1
 _Seconds = Annotated[int | None, Query(ge=0, le=31_536_000, description="Length in seconds.")]
 

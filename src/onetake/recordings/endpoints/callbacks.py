@@ -13,6 +13,7 @@ from onetake.infra.mediaserver import CALLBACK_PATH, callback_key
 from onetake.infra.pubsub import PubSub
 from onetake.infra.settings import Settings
 from onetake.infra.web.deps import DatabaseDep, SettingsDep
+from onetake.infra.web.openapi import answers
 from onetake.kit.errors import Forbidden, Invalid
 from onetake.kit.signing import body_is_signed
 from onetake.recordings.service.reports import Sheet, apply_sheet
@@ -21,13 +22,18 @@ from onetake.sources import service as sources
 from onetake.sources.watch import TOPIC as SOURCES_TOPIC
 
 MAX_BODY_BYTES = 64 << 10
-router = APIRouter()
+router = APIRouter(tags=["media server"])
 _logger = logging.getLogger(__name__)
 
 
-@router.post(CALLBACK_PATH, include_in_schema=False)
+@router.post(
+    CALLBACK_PATH,
+    operation_id="receiveCallback",
+    summary="Callback of the media server",
+    responses=answers(403),
+)
 async def receive(request: Request, db: DatabaseDep, settings: SettingsDep) -> dict[str, int]:
-    """One callback; `{"code": 0}` means yes, or heard. The same event may come twice."""
+    """SRS-compatible JSON with `X-OneTake-Signature`; `{"code": 0}` means yes, or heard. It may come twice."""
     event = await _authentic(request, settings)
     pubsub: PubSub = request.app.state.pubsub
     match event.get("action"):

@@ -23,7 +23,7 @@ _write = [Depends(require(Permission.RECORDINGS_WRITE))]
 _MAX_ID = 2**63 - 1
 
 
-@router.get("", operation_id="listSchedules", summary="List schedules", dependencies=_read)
+@router.get("", operation_id="listRecordingSchedules", summary="List schedules", dependencies=_read)
 async def list_schedules(
     request: Request,
     page: PageDep,

@@ -54,6 +54,11 @@ async def get_task(session: AsyncSession, task_id: int) -> RecordTask:
     return task
 
 
+async def open_tasks(session: AsyncSession) -> list[RecordTask]:
+    """Every pending or running task."""
+    return await repository.open_tasks(session)
+
+
 async def start(db: Database, media: MediaServer, source_id: int, wish: Wish) -> RecordTask:
     """Begin to record a source.
 

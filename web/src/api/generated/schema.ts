@@ -289,6 +289,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/internal/media/callbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Callback of the media server
+         * @description SRS-compatible JSON with `X-OneTake-Signature`; `{"code": 0}` means yes, or heard. It may come twice.
+         */
+        post: operations["receiveCallback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -469,6 +489,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List schedules
+         * @description Schedules with their plan in words and their next five runs.
+         */
+        get: operations["listRecordingSchedules"];
+        put?: never;
+        /**
+         * Add a schedule
+         * @description A plan that repeats (`cron_expr`) or happens once (`run_at`).
+         */
+        post: operations["createSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a schedule
+         * @description One schedule.
+         */
+        get: operations["getSchedule"];
+        /**
+         * Change a schedule
+         * @description Fields left out stay as they are; null takes `cron_expr` or `run_at` away.
+         */
+        put: operations["updateSchedule"];
+        post?: never;
+        /**
+         * Delete a schedule
+         * @description Deletes the plan; a recording that it started goes on until its end.
+         */
+        delete: operations["deleteSchedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a cron expression means
+         * @description The plan in words and its next five runs, before anything is saved.
+         */
+        get: operations["previewCron"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sources
+         * @description Live sources by name, protocol and state.
+         */
+        get: operations["listSources"];
+        put?: never;
+        /**
+         * Add a source
+         * @description A new source. For `push` the answer holds the stream key, which is never shown again.
+         */
+        post: operations["createSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a source
+         * @description One source.
+         */
+        get: operations["getSource"];
+        /**
+         * Change a source
+         * @description Fields left out stay as they are. A source that becomes pushed gets a key, shown in this answer only.
+         */
+        put: operations["updateSource"];
+        post?: never;
+        /**
+         * Delete a source
+         * @description Deletes the source and its schedules. One that is being recorded stays (409).
+         */
+        delete: operations["deleteSource"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{id}/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New stream key
+         * @description Replaces the stream key of a pushed source; the old one is refused from now on.
+         */
+        post: operations["rotateStreamKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{id}/record/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start recording
+         * @description Records a live source, from up to a minute back. 409 when it is being recorded, switched off or offline.
+         */
+        post: operations["startRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{id}/record/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop recording
+         * @description Ends the recording of a source; its video plays at once. 409 when nothing is being recorded.
+         */
+        post: operations["stopRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a source does now
+         * @description Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers.
+         */
+        get: operations["getSourceStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/system/history": {
         parameters: {
             query?: never;
@@ -503,6 +727,46 @@ export interface paths {
          *     The part that changes all the time also arrives live: subscribe to the topic `system`.
          */
         get: operations["getSystemStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recording tasks
+         * @description Recording tasks, the newest first.
+         */
+        get: operations["listTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a recording task
+         * @description One task; size and duration grow while it records.
+         */
+        get: operations["getTask"];
         put?: never;
         post?: never;
         delete?: never;
@@ -597,6 +861,216 @@ export interface paths {
          * @description Ends all sessions of the user at once.
          */
         post: operations["revokeUserSessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find videos
+         * @description Videos that the caller may see, the newest first. `q` finds every word in titles, Chinese included.
+         *
+         *     `total` is counted up to 10 001: show more as "10000+". Pages end there too.
+         */
+        get: operations["listVideos"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a video
+         * @description One video; 404 when the caller may not know of it.
+         */
+        get: operations["getVideo"];
+        /**
+         * Change a video
+         * @description Fields left out stay as they are.
+         */
+        put: operations["updateVideo"];
+        post?: never;
+        /**
+         * Throw a video away
+         * @description Moves it to the trash, where it can be restored for seven days; or, from there, removes it for good.
+         */
+        delete: operations["deleteVideo"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{id}/compatible": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an MP4 that plays everywhere
+         * @description One progressive MP4 with AAC sound, by a job; kept for a day.
+         */
+        post: operations["makeCompatible"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{id}/play": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Addresses to play
+         * @description Signed addresses for one playback session: HLS, MP4, pictures, and the live edge while it is being recorded.
+         */
+        get: operations["playVideo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{id}/poster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose the poster
+         * @description The picture at `time_s` becomes the poster, by a job.
+         */
+        post: operations["choosePoster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{id}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Where a viewer is
+         * @description Keeps the position, so that the next visit goes on there.
+         */
+        post: operations["reportProgress"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a video out of the trash
+         * @description Undoes throwing it away.
+         */
+        post: operations["restoreVideo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act on many videos
+         * @description Does one thing to each of up to 200 videos and says for each what became of it.
+         */
+        post: operations["batchVideos"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What retention would take
+         * @description The videos that the next nightly run moves to the trash. Nothing is changed.
+         */
+        get: operations["previewRetention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count views
+         * @description Videos that the caller has begun to watch. Reloads within half an hour and bots do not count.
+         */
+        post: operations["countViews"];
         delete?: never;
         options?: never;
         head?: never;
@@ -875,6 +1349,36 @@ export interface components {
             target: string;
         };
         /**
+         * Batch
+         * @description One act on many videos.
+         */
+        Batch: {
+            action: components["schemas"]["BatchAction"];
+            /**
+             * Ids
+             * @description Videos.
+             */
+            ids: number[];
+        };
+        /**
+         * BatchAction
+         * @description What can be done to many videos at once.
+         * @enum {string}
+         */
+        BatchAction: "trash" | "restore" | "delete" | "protect" | "unprotect" | "publish" | "hide";
+        /**
+         * BatchResult
+         * @description What became of each video: `done`, or the code of the error.
+         */
+        BatchResult: {
+            /** Done */
+            done: number;
+            /** Results */
+            results: {
+                [key: string]: string;
+            };
+        };
+        /**
          * Config
          * @description What the web page needs before anybody signs in.
          */
@@ -907,6 +1411,28 @@ export interface components {
              * @example 0.1.0
              */
             version: string;
+        };
+        /**
+         * CronPreview
+         * @description What an expression means before it is saved.
+         */
+        CronPreview: {
+            /** In Words */
+            in_words: string;
+            /** Next Runs */
+            next_runs: string[];
+        };
+        /**
+         * DeleteResult
+         * @description What became of the recordings of a deleted source.
+         */
+        DeleteResult: {
+            /**
+             * Recordings
+             * @description kept or trashed
+             * @example kept
+             */
+            recordings: string;
         };
         /**
          * Disk
@@ -979,6 +1505,29 @@ export interface components {
              * @example username
              */
             field: string;
+        };
+        /**
+         * Gap
+         * @description Time that the recording lacks because the source was away.
+         */
+        Gap: {
+            /**
+             * At Ms
+             * @description Position in the recording.
+             * @default 0
+             */
+            at_ms: number;
+            /**
+             * Duration Ms
+             * @description How long the source was away.
+             * @default 0
+             */
+            duration_ms: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /**
          * Health
@@ -1411,6 +1960,135 @@ export interface components {
              */
             url: string | null;
         };
+        /**
+         * MediaTrack
+         * @description One elementary stream, as it really is.
+         */
+        MediaTrack: {
+            /** Channels */
+            channels?: number | null;
+            /**
+             * Codec
+             * @example h264
+             */
+            codec: string;
+            /** Height */
+            height?: number | null;
+            /**
+             * Kind
+             * @example video
+             */
+            kind: string;
+            /** Level */
+            level?: string | null;
+            /** Profile */
+            profile?: string | null;
+            /** Sample Rate */
+            sample_rate?: number | null;
+            /** Width */
+            width?: number | null;
+        };
+        /**
+         * Missed
+         * @description What a run does when the service was down at its start: begin late inside its window, or be skipped.
+         * @enum {string}
+         */
+        Missed: "start_late" | "skip";
+        /**
+         * ScheduleView
+         * @description One periodic task.
+         */
+        onetake__monitoring__schemas__ScheduleView: {
+            /**
+             * Cron
+             * @description When it starts, in UTC.
+             * @example 0 * * * *
+             */
+            cron: string;
+            /**
+             * Kind
+             * @description Kind of the job that it starts.
+             * @example accounts.purge
+             */
+            kind: string | null;
+            /**
+             * Last Run At
+             * @description Start of the last job of this kind that is still listed.
+             */
+            last_run_at: string | null;
+            /**
+             * Name
+             * @description Name.
+             * @example accounts.purge
+             */
+            name: string;
+            /**
+             * Next Run At
+             * Format: date-time
+             * @description Its next start.
+             */
+            next_run_at: string;
+        };
+        /**
+         * ScheduleView
+         * @description A schedule with what it means.
+         */
+        onetake__recordings__schemas__ScheduleView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Cron Expr */
+            cron_expr: string | null;
+            /** Duration S */
+            duration_s: number;
+            /** Id */
+            id: number;
+            /**
+             * In Words
+             * @description The plan in the caller's language.
+             * @default
+             * @example 周一至周五 19:30
+             */
+            in_words: string;
+            /** Is Active */
+            is_active: boolean;
+            /** Last Result */
+            last_result: string | null;
+            /** Last Run At */
+            last_run_at: string | null;
+            /** Last Task Id */
+            last_task_id: number | null;
+            missed: components["schemas"]["Missed"];
+            /** Name */
+            name: string;
+            /** Next Run At */
+            next_run_at: string | null;
+            /**
+             * Next Runs
+             * @description The next five runs, in its own time zone.
+             */
+            next_runs?: string[];
+            overlap: components["schemas"]["Overlap"];
+            /** Run At */
+            run_at: string | null;
+            /** Source Id */
+            source_id: number;
+            /** Timezone */
+            timezone: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * Overlap
+         * @description What a run does when its source is being recorded already: leave it alone, or let it go on until our end.
+         * @enum {string}
+         */
+        Overlap: "skip" | "extend";
         /** Page[AuditView] */
         Page_AuditView_: {
             /**
@@ -1475,6 +2153,102 @@ export interface components {
              */
             total: number;
         };
+        /** Page[ScheduleView] */
+        Page_ScheduleView_: {
+            /**
+             * Items
+             * @description The rows of this page, in the asked order.
+             */
+            items: components["schemas"]["onetake__recordings__schemas__ScheduleView"][];
+            /**
+             * Page
+             * @description Number of this page, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Pages
+             * @description Number of pages; 0 when the list is empty.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Per Page
+             * @description Rows per page that were asked for.
+             * @example 20
+             */
+            per_page: number;
+            /**
+             * Total
+             * @description Rows in the whole list.
+             * @example 1
+             */
+            total: number;
+        };
+        /** Page[SourceView] */
+        Page_SourceView_: {
+            /**
+             * Items
+             * @description The rows of this page, in the asked order.
+             */
+            items: components["schemas"]["SourceView"][];
+            /**
+             * Page
+             * @description Number of this page, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Pages
+             * @description Number of pages; 0 when the list is empty.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Per Page
+             * @description Rows per page that were asked for.
+             * @example 20
+             */
+            per_page: number;
+            /**
+             * Total
+             * @description Rows in the whole list.
+             * @example 1
+             */
+            total: number;
+        };
+        /** Page[TaskView] */
+        Page_TaskView_: {
+            /**
+             * Items
+             * @description The rows of this page, in the asked order.
+             */
+            items: components["schemas"]["TaskView"][];
+            /**
+             * Page
+             * @description Number of this page, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Pages
+             * @description Number of pages; 0 when the list is empty.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Per Page
+             * @description Rows per page that were asked for.
+             * @example 20
+             */
+            per_page: number;
+            /**
+             * Total
+             * @description Rows in the whole list.
+             * @example 1
+             */
+            total: number;
+        };
         /** Page[UserView] */
         Page_UserView_: {
             /**
@@ -1482,6 +2256,38 @@ export interface components {
              * @description The rows of this page, in the asked order.
              */
             items: components["schemas"]["UserView"][];
+            /**
+             * Page
+             * @description Number of this page, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Pages
+             * @description Number of pages; 0 when the list is empty.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Per Page
+             * @description Rows per page that were asked for.
+             * @example 20
+             */
+            per_page: number;
+            /**
+             * Total
+             * @description Rows in the whole list.
+             * @example 1
+             */
+            total: number;
+        };
+        /** Page[VideoView] */
+        Page_VideoView_: {
+            /**
+             * Items
+             * @description The rows of this page, in the asked order.
+             */
+            items: components["schemas"]["VideoView"][];
             /**
              * Page
              * @description Number of this page, from 1.
@@ -1545,7 +2351,66 @@ export interface components {
          * @description One thing that somebody may do. An endpoint asks for a permission, never for a role.
          * @enum {string}
          */
-        Permission: "users.read" | "users.write" | "audit.read" | "jobs.read" | "jobs.write" | "system.read" | "api_docs.read";
+        Permission: "users.read" | "users.write" | "audit.read" | "jobs.read" | "jobs.write" | "system.read" | "api_docs.read" | "sources.read" | "sources.write" | "recordings.write" | "videos.manage";
+        /**
+         * PlayView
+         * @description Signed, path-only addresses; the page puts the media ports in front (or `media.url` of /api/config).
+         */
+        PlayView: {
+            /**
+             * Download Url
+             * @description The same as a download.
+             */
+            download_url: string;
+            /** Duration */
+            duration: number;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until when playing can be begun.
+             */
+            expires_at: string;
+            /**
+             * Flv Url
+             * @description HTTP-FLV, while it is live.
+             */
+            flv_url: string | null;
+            /**
+             * Hls Url
+             * @description HLS from the beginning.
+             * @example /t/AQE…/vod/0199…/index.m3u8
+             */
+            hls_url: string;
+            /** Is Live */
+            is_live: boolean;
+            /**
+             * Last Position
+             * @description Where the signed-in viewer stopped; 0 for others.
+             */
+            last_position: number;
+            /**
+             * Live Url
+             * @description LL-HLS at the live edge, while it is live.
+             */
+            live_url: string | null;
+            /**
+             * Mp4 Url
+             * @description The recording as one MP4.
+             */
+            mp4_url: string;
+            /** Poster Url */
+            poster_url: string | null;
+            /** Storyboard Url */
+            storyboard_url: string | null;
+        };
+        /**
+         * PosterChoice
+         * @description Which picture shall be the poster.
+         */
+        PosterChoice: {
+            /** Time S */
+            time_s: number;
+        };
         /**
          * Problem
          * @description An error (RFC 9457).
@@ -1676,6 +2541,57 @@ export interface components {
             language?: ("en" | "zh-CN" | "zh-TW") | null;
         };
         /**
+         * ProgressReport
+         * @description Where a viewer is. Sent every few seconds while playing.
+         */
+        ProgressReport: {
+            /**
+             * Device Type
+             * @default
+             * @example desktop
+             */
+            device_type: string;
+            /**
+             * Duration
+             * @description Length as the player knows it.
+             * @default 0
+             */
+            duration: number;
+            /**
+             * Position
+             * @description Playhead in seconds.
+             */
+            position: number;
+            /**
+             * Watch Duration
+             * @description Seconds watched since the last report.
+             * @default 0
+             */
+            watch_duration: number;
+        };
+        /**
+         * Protocol
+         * @description How the media comes in. `push` waits for a publisher, `test` is the built-in pattern, the others are pulled.
+         * @enum {string}
+         */
+        Protocol: "rtmp" | "hls" | "rtsp" | "srt" | "http-flv" | "push" | "test";
+        /**
+         * PullMode
+         * @description `always` keeps the pull running; `on_demand` only while somebody watches or records.
+         * @enum {string}
+         */
+        PullMode: "always" | "on_demand";
+        /**
+         * PushTarget
+         * @description Where an encoder pushes to, with a new key that replaces the old one.
+         */
+        PushTarget: {
+            /** Push Url */
+            push_url: string;
+            /** Stream Key */
+            stream_key: string;
+        };
+        /**
          * QueueList
          * @description All queues.
          */
@@ -1741,6 +2657,31 @@ export interface components {
             waiting: number;
         };
         /**
+         * RecordMode
+         * @description `manual`: by button or API; `schedule`: by the source's schedules; `automatic`: whenever it is live.
+         * @enum {string}
+         */
+        RecordMode: "manual" | "schedule" | "automatic";
+        /**
+         * RecordStart
+         * @description How to record; everything has a default.
+         */
+        RecordStart: {
+            /**
+             * Planned Duration S
+             * @description Stop by itself after this time.
+             */
+            planned_duration_s?: number | null;
+            /**
+             * Pre Roll S
+             * @description Begin this far back, at the keyframe before.
+             * @default 0
+             */
+            pre_roll_s: number;
+            /** Title */
+            title?: string | null;
+        };
+        /**
          * Register
          * @description A new account, made by its owner. The role is always `member`.
          */
@@ -1774,6 +2715,40 @@ export interface components {
              * @example lin.wei
              */
             username: string;
+        };
+        /**
+         * RetentionItem
+         * @description A video that the next retention run would move to the trash, and why.
+         */
+        RetentionItem: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** File Size */
+            file_size: number;
+            /** Id */
+            id: number;
+            /**
+             * Reason
+             * @description `age` or `disk`.
+             */
+            reason: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * RetentionPreview
+         * @description What the next retention run would do.
+         */
+        RetentionPreview: {
+            /** Bytes */
+            bytes: number;
+            /** Items */
+            items: components["schemas"]["RetentionItem"][];
+            /** Truncated */
+            truncated: boolean;
         };
         /**
          * Revoked
@@ -1876,6 +2851,47 @@ export interface components {
             network_tx_bytes_per_s: number;
         };
         /**
+         * ScheduleCreate
+         * @description A new schedule: `cron_expr` to repeat, or `run_at` to run once.
+         */
+        ScheduleCreate: {
+            /** Cron Expr */
+            cron_expr?: string | null;
+            /**
+             * Duration S
+             * @description Length of the recording.
+             * @default 3600
+             * @example 3600
+             */
+            duration_s: number;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /** @default start_late */
+            missed: components["schemas"]["Missed"];
+            /**
+             * Name
+             * @description Name of the schedule.
+             * @example 晚间课
+             */
+            name: string;
+            /** @default skip */
+            overlap: components["schemas"]["Overlap"];
+            /** Run At */
+            run_at?: string | null;
+            /** Source Id */
+            source_id: number;
+            /**
+             * Timezone
+             * @description IANA zone.
+             * @default Asia/Shanghai
+             * @example Asia/Shanghai
+             */
+            timezone: string;
+        };
+        /**
          * ScheduleList
          * @description All periodic tasks.
          */
@@ -1884,42 +2900,29 @@ export interface components {
              * Items
              * @description By name.
              */
-            items: components["schemas"]["ScheduleView"][];
+            items: components["schemas"]["onetake__monitoring__schemas__ScheduleView"][];
         };
         /**
-         * ScheduleView
-         * @description One periodic task.
+         * ScheduleUpdate
+         * @description Fields left out stay as they are.
          */
-        ScheduleView: {
-            /**
-             * Cron
-             * @description When it starts, in UTC.
-             * @example 0 * * * *
-             */
-            cron: string;
-            /**
-             * Kind
-             * @description Kind of the job that it starts.
-             * @example accounts.purge
-             */
-            kind: string | null;
-            /**
-             * Last Run At
-             * @description Start of the last job of this kind that is still listed.
-             */
-            last_run_at: string | null;
-            /**
-             * Name
-             * @description Name.
-             * @example accounts.purge
-             */
-            name: string;
-            /**
-             * Next Run At
-             * Format: date-time
-             * @description Its next start.
-             */
-            next_run_at: string;
+        ScheduleUpdate: {
+            /** Cron Expr */
+            cron_expr?: string | null;
+            /** Duration S */
+            duration_s?: number | null;
+            /** Is Active */
+            is_active?: boolean | null;
+            missed?: components["schemas"]["Missed"] | null;
+            /** Name */
+            name?: string | null;
+            overlap?: components["schemas"]["Overlap"] | null;
+            /** Run At */
+            run_at?: string | null;
+            /** Source Id */
+            source_id?: number | null;
+            /** Timezone */
+            timezone?: string | null;
         };
         /**
          * SelfTest
@@ -2018,6 +3021,246 @@ export interface components {
             token_type: "bearer";
             /** @description The signed-in user. */
             user: components["schemas"]["Me"];
+        };
+        /**
+         * SourceCreate
+         * @description A new source.
+         */
+        SourceCreate: {
+            /**
+             * Grace S
+             * @description A lost stream may return into the same session for this long.
+             * @default 30
+             */
+            grace_s: number;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Name
+             * @description Name of the source.
+             * @example 大礼堂一号机
+             */
+            name: string;
+            protocol: components["schemas"]["Protocol"];
+            /** @default always */
+            pull_mode: components["schemas"]["PullMode"];
+            /** @default manual */
+            record_mode: components["schemas"]["RecordMode"];
+            /**
+             * Retention Days
+             * @description Recordings are kept for this many days.
+             * @default 365
+             */
+            retention_days: number;
+            /**
+             * Time Shift S
+             * @description Rewind window while nothing is recorded; 0 switches it off.
+             * @default 0
+             */
+            time_shift_s: number;
+            /**
+             * Url
+             * @description Address to pull from; null for `push` and `test`.
+             * @example rtmp://203.0.113.7/live/hall
+             */
+            url?: string | null;
+            /** @default private */
+            visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * SourceCreated
+         * @description A new source, and for a pushed one the only sight of its key.
+         */
+        SourceCreated: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Grace S */
+            grace_s: number;
+            /** Id */
+            id: number;
+            /** Is Active */
+            is_active: boolean;
+            /**
+             * Key Hint
+             * @description Last four characters of the stream key.
+             * @example 9f3c
+             */
+            key_hint: string | null;
+            /** Name */
+            name: string;
+            protocol: components["schemas"]["Protocol"];
+            pull_mode: components["schemas"]["PullMode"];
+            /**
+             * Push Url
+             * @description RTMP server for the encoder.
+             * @example rtmp://192.0.2.1:1935/live
+             */
+            push_url: string | null;
+            record_mode: components["schemas"]["RecordMode"];
+            /** Retention Days */
+            retention_days: number;
+            /**
+             * Stream Key
+             * @description Stream key for the encoder, shown only now.
+             * @example k3v9q2m7x1ab?key=3f…
+             */
+            stream_key: string | null;
+            /**
+             * Stream Name
+             * @description Public name on the media server.
+             * @example k3v9q2m7x1ab
+             */
+            stream_name: string;
+            /** Time Shift S */
+            time_shift_s: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Url
+             * @description Address without credentials.
+             */
+            url: string | null;
+            visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * SourceStatus
+         * @description What a source is doing now, asked of the media server at this moment.
+         */
+        SourceStatus: {
+            /** Bitrate Bps */
+            bitrate_bps: number | null;
+            /**
+             * Codec
+             * @description Video codec, or the audio codec of a stream without pictures.
+             */
+            codec: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Fps */
+            fps: number | null;
+            /** Gop Ms */
+            gop_ms: number | null;
+            /**
+             * Last Error
+             * @description Why there is no picture, in plain words.
+             */
+            last_error: string | null;
+            /** Online */
+            online: boolean;
+            /** Reconnects */
+            reconnects: number;
+            /** Recording */
+            recording: boolean;
+            /**
+             * Resolution
+             * @example 1920x1080
+             */
+            resolution: string | null;
+            /**
+             * Since
+             * @description Since when the present session runs.
+             */
+            since: string | null;
+            /**
+             * State
+             * @description offline, connecting, live, stalled, grace, retrying, failed or disabled.
+             * @example live
+             */
+            state: string;
+            /** Tracks */
+            tracks: components["schemas"]["MediaTrack"][];
+            /** Viewers */
+            viewers: number;
+        };
+        /**
+         * SourceType
+         * @description Where a video comes from.
+         * @enum {string}
+         */
+        SourceType: "recorded" | "uploaded";
+        /**
+         * SourceUpdate
+         * @description Fields left out stay as they are.
+         */
+        SourceUpdate: {
+            /** Grace S */
+            grace_s?: number | null;
+            /** Is Active */
+            is_active?: boolean | null;
+            /** Name */
+            name?: string | null;
+            protocol?: components["schemas"]["Protocol"] | null;
+            pull_mode?: components["schemas"]["PullMode"] | null;
+            record_mode?: components["schemas"]["RecordMode"] | null;
+            /** Retention Days */
+            retention_days?: number | null;
+            /** Time Shift S */
+            time_shift_s?: number | null;
+            /**
+             * Url
+             * @description Address to pull from; null for `push` and `test`.
+             * @example rtmp://203.0.113.7/live/hall
+             */
+            url?: string | null;
+            visibility?: components["schemas"]["Visibility"] | null;
+        };
+        /**
+         * SourceView
+         * @description A source. A stream key is never in it: only its last characters.
+         */
+        SourceView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Grace S */
+            grace_s: number;
+            /** Id */
+            id: number;
+            /** Is Active */
+            is_active: boolean;
+            /**
+             * Key Hint
+             * @description Last four characters of the stream key.
+             * @example 9f3c
+             */
+            key_hint: string | null;
+            /** Name */
+            name: string;
+            protocol: components["schemas"]["Protocol"];
+            pull_mode: components["schemas"]["PullMode"];
+            record_mode: components["schemas"]["RecordMode"];
+            /** Retention Days */
+            retention_days: number;
+            /**
+             * Stream Name
+             * @description Public name on the media server.
+             * @example k3v9q2m7x1ab
+             */
+            stream_name: string;
+            /** Time Shift S */
+            time_shift_s: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Url
+             * @description Address without credentials.
+             */
+            url: string | null;
+            visibility: components["schemas"]["Visibility"];
         };
         /**
          * SystemStatus
@@ -2153,6 +3396,80 @@ export interface components {
             warnings: components["schemas"]["Warning"][];
         };
         /**
+         * TaskStatus
+         * @description `pending`: asked for, no media yet. `interrupted`: ended by a crash; what was recorded is kept and plays.
+         * @enum {string}
+         */
+        TaskStatus: "pending" | "recording" | "completed" | "failed" | "interrupted";
+        /**
+         * TaskView
+         * @description A recording task.
+         */
+        TaskView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Duration
+             * @description Seconds of media so far.
+             */
+            duration: number;
+            /** Ended At */
+            ended_at: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * File Path
+             * @description Folder below the data folder.
+             */
+            file_path: string | null;
+            /**
+             * File Size
+             * @description Bytes so far.
+             */
+            file_size: number;
+            /** Gaps */
+            gaps: components["schemas"]["Gap"][];
+            /** Id */
+            id: number;
+            /** Planned Duration S */
+            planned_duration_s: number | null;
+            /** Pre Roll S */
+            pre_roll_s: number;
+            /** Schedule Id */
+            schedule_id: number | null;
+            /** Source Id */
+            source_id: number | null;
+            /** Source Name */
+            source_name: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * Stop At
+             * @description When it ends by itself.
+             */
+            stop_at: string | null;
+            /** Title */
+            title: string;
+            trigger: components["schemas"]["Trigger"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * Trigger
+         * @description Who started a recording.
+         * @enum {string}
+         */
+        Trigger: "manual" | "schedule" | "automatic";
+        /**
          * UserCreate
          * @description A new account, made by an administrator.
          */
@@ -2281,6 +3598,124 @@ export interface components {
              */
             username: string;
         };
+        /**
+         * VideoUpdate
+         * @description Fields left out stay as they are.
+         */
+        VideoUpdate: {
+            /** Description */
+            description?: string | null;
+            /** Is Protected */
+            is_protected?: boolean | null;
+            /** Title */
+            title?: string | null;
+            visibility?: components["schemas"]["Visibility"] | null;
+        };
+        /**
+         * VideoView
+         * @description A video as lists and pages show it.
+         */
+        VideoView: {
+            /** Codecs */
+            codecs: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Deleted At
+             * @description Since when it lies in the trash.
+             */
+            deleted_at: string | null;
+            /** Description */
+            description: string;
+            /**
+             * Duration
+             * @description Seconds.
+             */
+            duration: number;
+            /**
+             * File Path
+             * @description Folder below the data folder; for operators only.
+             */
+            file_path?: string | null;
+            /**
+             * File Size
+             * @description Bytes.
+             */
+            file_size: number;
+            /** Height */
+            height: number;
+            /** Id */
+            id: number;
+            /**
+             * Is Live
+             * @description Still being recorded: plays from its beginning, and at its end is live.
+             */
+            is_live: boolean;
+            /**
+             * Is Protected
+             * @description Retention never takes it.
+             */
+            is_protected: boolean;
+            /**
+             * Last Position
+             * @description Where the signed-in viewer stopped, in seconds.
+             */
+            last_position?: number | null;
+            /**
+             * Poster Url
+             * @description Signed path of the poster.
+             */
+            poster_url?: string | null;
+            /** Source Id */
+            source_id: number | null;
+            /** Source Name */
+            source_name: string;
+            source_type: components["schemas"]["SourceType"];
+            /**
+             * Storyboard Url
+             * @description Signed path of the storyboard's WebVTT.
+             */
+            storyboard_url?: string | null;
+            /** Task Id */
+            task_id: number | null;
+            /**
+             * Thumbnail
+             * @description Path of the poster below that folder; for operators only.
+             */
+            thumbnail?: string | null;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** View Count */
+            view_count: number;
+            visibility: components["schemas"]["Visibility"];
+            /** Width */
+            width: number;
+        };
+        /**
+         * ViewReport
+         * @description Videos that a viewer has really begun to watch.
+         */
+        ViewReport: {
+            /**
+             * Video Ids
+             * @description Videos.
+             */
+            video_ids: number[];
+        };
+        /**
+         * Visibility
+         * @description Who may watch: everybody, everybody with the link, people who are signed in, operators only.
+         * @enum {string}
+         */
+        Visibility: "public" | "unlisted" | "members" | "private";
         /**
          * Warning
          * @description Something that a person should look at.
@@ -3569,6 +5004,55 @@ export interface operations {
             };
         };
     };
+    receiveCallback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number;
+                    };
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listJobs: {
         parameters: {
             query?: {
@@ -4209,6 +5693,1275 @@ export interface operations {
             };
         };
     };
+    listRecordingSchedules: {
+        parameters: {
+            query?: {
+                /** @description Page number, from 1. */
+                page?: number;
+                /** @description Rows per page. */
+                per_page?: number;
+                /** @description Order, a minus for descending: id, name, next_run_at. */
+                sort?: string | null;
+                /** @description Only this source. */
+                source_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ScheduleView_"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["onetake__recordings__schemas__ScheduleView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["onetake__recordings__schemas__ScheduleView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["onetake__recordings__schemas__ScheduleView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewCron: {
+        parameters: {
+            query: {
+                /** @description Cron expression. */
+                cron_expr: string;
+                /** @description IANA zone. */
+                timezone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CronPreview"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSources: {
+        parameters: {
+            query?: {
+                /** @description Only active, or only switched-off, sources. */
+                is_active?: boolean | null;
+                /** @description Page number, from 1. */
+                page?: number;
+                /** @description Rows per page. */
+                per_page?: number;
+                /** @description Only this protocol. */
+                protocol?: components["schemas"]["Protocol"] | null;
+                /** @description Text to look for, letter case aside. */
+                q?: string | null;
+                /** @description Order, a minus for descending: id, name, created_at. */
+                sort?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SourceView_"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceCreated"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceCreated"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSource: {
+        parameters: {
+            query?: {
+                /** @description What becomes of its videos: they stay, or go to the trash. */
+                recordings?: "keep" | "trash";
+            };
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeleteResult"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateStreamKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushTarget"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RecordStart"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stopRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSourceStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceStatus"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSystemHistory: {
         parameters: {
             query?: never;
@@ -4303,6 +7056,161 @@ export interface operations {
             };
             /** @description Signed in, but not allowed to; or a request from a page of another site. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTasks: {
+        parameters: {
+            query?: {
+                /** @description Page number, from 1. */
+                page?: number;
+                /** @description Rows per page. */
+                per_page?: number;
+                /** @description Order, a minus for descending: id, started_at, duration, file_size. */
+                sort?: string | null;
+                /** @description Only this source. */
+                source_id?: number | null;
+                /** @description Only these; repeat it. */
+                status?: components["schemas"]["TaskStatus"][] | null;
+                /** @description Only tasks started like this. */
+                trigger?: components["schemas"]["Trigger"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskView_"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4911,6 +7819,1023 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listVideos: {
+        parameters: {
+            query?: {
+                /** @description Not older than this. */
+                created_from?: string | null;
+                /** @description Older than this. */
+                created_to?: string | null;
+                /** @description Only what is, or is not, being recorded. */
+                is_live?: boolean | null;
+                /** @description Length in seconds. */
+                max_duration?: number | null;
+                /** @description Length in seconds. */
+                min_duration?: number | null;
+                /** @description Page number, from 1. */
+                page?: number;
+                /** @description Rows per page. */
+                per_page?: number;
+                /** @description Text to look for, letter case aside. */
+                q?: string | null;
+                /** @description Order, a minus for descending: created_at, duration, file_size, view_count, title. */
+                sort?: string | null;
+                /** @description Only recordings of this source. */
+                source_id?: number | null;
+                /** @description Only recorded, or only uploaded, videos. */
+                source_type?: components["schemas"]["SourceType"] | null;
+                /** @description The trash instead; for those who manage videos. */
+                trash?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VideoView_"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getVideo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateVideo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VideoUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteVideo: {
+        parameters: {
+            query?: {
+                /** @description Remove one that is in the trash for good. */
+                permanently?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    makeCompatible: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    playVideo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlayView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    choosePoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PosterChoice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reportProgress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreVideo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batchVideos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResult"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPreview"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countViews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

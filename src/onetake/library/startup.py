@@ -1,0 +1,44 @@
+"""What the API process runs for the library: the counter of views, and the figures of videos that are growing."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from onetake.infra.db import Database
+from onetake.kit.errors import AppError
+from onetake.library.service.growing import follow_growing
+from onetake.library.service.watching import ViewCounter
+
+FLUSH_S = 5.0
+_logger = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def library(db: Database) -> AsyncIterator[ViewCounter]:
+    """Count views and write them every few seconds, and once more at the end."""
+    counter = ViewCounter()
+    work = asyncio.create_task(_flush_forever(db, counter))
+    try:
+        yield counter
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await _flush(db, counter)
+
+
+async def _flush_forever(db: Database, counter: ViewCounter) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        await _flush(db, counter)
+        try:
+            await follow_growing(db)
+        except AppError as error:
+            _logger.warning("growing videos are not followed: %s", error)
+
+
+async def _flush(db: Database, counter: ViewCounter) -> None:
+    try:
+        await counter.flush(db)
+    except AppError as error:
+        _logger.warning("views wait in memory: %s", error)
