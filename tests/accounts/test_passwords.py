@@ -1,5 +1,6 @@
 """Password rules (A1) and hashing."""
 
+import asyncio
 import statistics
 import time
 
@@ -8,6 +9,7 @@ from argon2.low_level import Type, hash_secret
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onetake.accounts import passwords
 from onetake.accounts.errors import PasswordIsName, PasswordTooCommon, PasswordTooLong, PasswordTooShort
 from onetake.accounts.passwords import (
     check_password,
@@ -16,7 +18,7 @@ from onetake.accounts.passwords import (
     hash_password,
     verify_password,
 )
-from onetake.kit.errors import Invalid
+from onetake.kit.errors import Invalid, Unavailable
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,13 @@ async def test_unknown_names_cost_the_same_work() -> None:
 
     known, unknown = await median_s(stored), await median_s(None)
     assert 0.5 < known / unknown < 2
+
+
+async def test_a_crowd_at_the_door_is_sent_away_instead_of_piling_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "MAX_WAITING", 2)
+    results = await asyncio.gather(*(hash_password("a long sentence") for _ in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [str, str, Unavailable, Unavailable, Unavailable]
+    assert (await hash_password("a long sentence")).startswith("$argon2id$")
 
 
 @given(st.text(max_size=200))

@@ -49,6 +49,15 @@ async def test_a_success_starts_again_from_zero(limiter: RateLimiter, limit: Lim
     assert await limiter.allow(limit, "somebody")
 
 
+async def test_looking_for_room_counts_nothing(limiter: RateLimiter, limit: Limit) -> None:
+    for _ in range(10):
+        await limiter.check_room(limit, "somebody")
+    for _ in range(3):
+        assert await limiter.allow(limit, "somebody")
+    with pytest.raises(TooManyRequests):
+        await limiter.check_room(limit, "somebody")
+
+
 async def test_two_processes_count_together_through_redis(redis_url: str, limit: Limit) -> None:
     first, second = RateLimiter(redis_url), RateLimiter(redis_url)
     try:

@@ -2,22 +2,31 @@
 
 import asyncio
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
+from typing import TypeVar
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from onetake.accounts.errors import PasswordIsName, PasswordTooCommon, PasswordTooLong, PasswordTooShort
+from onetake.kit.errors import Unavailable
 from onetake.kit.tokens import new_secret
+
+T = TypeVar("T")
 
 MIN_CHARS = 8
 MAX_CHARS = 128
 PARALLEL_HASHES = 2
 """Each takes a whole core and 46 MiB; more at once would only make all of them slower."""
 
+MAX_WAITING = 64
+"""More than these would wait for longer than anybody does, and every one of them holds a connection."""
+
+_waiting = 0
 _hash = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=46 << 10, parallelism=1),))
 
 
@@ -48,7 +57,7 @@ def generate_password() -> str:
 
 async def hash_password(password: str) -> str:
     """The argon2id hash of `password` in PHC string form."""
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _hash.hash, password)
+    return await _in_thread(_hash.hash, password)
 
 
 async def verify_password(password: str, stored: str | None) -> tuple[bool, str | None]:
@@ -57,9 +66,9 @@ async def verify_password(password: str, stored: str | None) -> tuple[bool, str 
     Without a stored hash (unknown name) the same work is done against a throw-away one, so that the time taken does
     not tell whether an account exists (A2).
     """
-    loop = asyncio.get_running_loop()
     known = stored is not None
-    fits, fresh = await loop.run_in_executor(_threads(), _verify, password, stored or await _dummy_hash())
+    target: str = stored if stored is not None else await _in_thread(_dummy)
+    fits, fresh = await _in_thread(_verify, password, target)
     return (known and fits), (fresh if known and fits else None)
 
 
@@ -72,16 +81,24 @@ def _verify(password: str, stored: str) -> tuple[bool, str | None]:
 
 async def warm_up() -> None:
     """Make the throw-away hash before the first sign-in needs it, so that its making cannot be measured."""
-    await _dummy_hash()
-
-
-async def _dummy_hash() -> str:
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _dummy)
+    await _in_thread(_dummy)
 
 
 @cache
 def _dummy() -> str:
     return _hash.hash("nobody has this password")
+
+
+async def _in_thread(work: Callable[..., T], *args: str) -> T:
+    """Run slow `work` beside the event loop; raises `Unavailable` (503) when too many wait already."""
+    global _waiting
+    if _waiting >= MAX_WAITING:
+        raise Unavailable(headers={"Retry-After": "5"})
+    _waiting += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_threads(), work, *args)
+    finally:
+        _waiting -= 1
 
 
 @cache

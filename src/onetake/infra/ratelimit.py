@@ -52,12 +52,22 @@ class RateLimiter:
                 self._shared_is_down(error)
         return await self._local.hit(item, name)
 
+    async def check_room(self, limit: Limit, *key: str) -> None:
+        """Raise `TooManyRequests` when no act is left, without counting one: for limits on failures only."""
+        item, name = _item(limit), _name(limit, key)
+        try:
+            room = await self._strategy().test(item, name)
+        except StorageError as error:
+            self._shared_is_down(error)
+            room = await self._local.test(item, name)
+        if not room:
+            raise TooManyRequests(retry_after_s=await self.retry_after_s(limit, *key))
+
     async def retry_after_s(self, limit: Limit, *key: str) -> int:
         """Whole seconds until the oldest counted act leaves the window; at least 1."""
         item, name = _item(limit), _name(limit, key)
-        strategy = self._shared if self._shared is not None and self._shared_is_up() else self._local
         try:
-            reset_time_s = (await strategy.get_window_stats(item, name)).reset_time
+            reset_time_s = (await self._strategy().get_window_stats(item, name)).reset_time
         except StorageError as error:
             self._shared_is_down(error)
             return limit.window_s
@@ -76,6 +86,9 @@ class RateLimiter:
         bridge = getattr(self._shared.storage, "bridge", None) if self._shared is not None else None
         if isinstance(bridge, RedispyBridge):
             await bridge.storage.aclose()
+
+    def _strategy(self) -> MovingWindowRateLimiter:
+        return self._shared if self._shared is not None and self._shared_is_up() else self._local
 
     def _shared_is_up(self) -> bool:
         return time.monotonic() >= self._shared_again_at_s

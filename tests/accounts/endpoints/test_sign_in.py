@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import select
 from tests.api_fixtures import PASSWORD, Api, add_user, running
 
+from onetake.accounts.endpoints import sign_in
 from onetake.accounts.roles import ROLE_PERMISSIONS, Role
 from onetake.infra.audit import AuditEntry
+from onetake.infra.ratelimit import Limit
 from onetake.infra.settings import Settings
 
 CSRF = {"X-CSRF": "1"}
@@ -149,6 +151,17 @@ async def test_guesses_in_parallel_do_not_slip_through(api: Api) -> None:
     answers = await asyncio.gather(*(log_in(api, "anna", f"guess {n}") for n in range(16)))
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(401), statuses.count(429)) == (10, 6)
+
+
+async def test_a_school_signs_in_from_one_address_but_a_guesser_does_not(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "FAILURES_PER_ADDRESS", Limit("login-address", 3, 900))
+    for number in range(5):
+        await add_user(api.db, f"pupil{number}")
+        assert (await log_in(api, f"pupil{number}")).status_code == 200
+    guesses = [(await log_in(api, f"pupil{number}", "wrong")).status_code for number in range(5)]
+    assert guesses == [401, 401, 401, 429, 429]
 
 
 async def test_success_forgives_earlier_failures(api: Api) -> None:

@@ -10,7 +10,7 @@ from onetake.accounts.access_tokens import AccessTokens
 from onetake.accounts.auth import Principal, SignedInUser
 from onetake.accounts.endpoints import cookies
 from onetake.accounts.endpoints.views import me_view
-from onetake.accounts.errors import RegistrationClosed
+from onetake.accounts.errors import RegistrationClosed, WrongCredentials
 from onetake.accounts.schemas import Login, Register, Signed, WsTicket
 from onetake.infra.ratelimit import Limit
 from onetake.infra.web.deps import Client, ClientDep, DatabaseDep, LimiterDep, SettingsDep, WriteSession
@@ -19,9 +19,10 @@ from onetake.kit.clock import utc_now
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
-LOGINS_PER_ADDRESS = Limit("login-address", 100, 900)
-REGISTRATIONS = Limit("register", 20, 3600)
-REFRESHES = Limit("refresh", 120, 60)
+FAILURES_PER_ADDRESS = Limit("login-address", 100, 900)
+"""Of any accounts together. Only failures count: a whole school may sign in from one address."""
+REGISTRATIONS = Limit("register", 100, 3600)
+REFRESHES = Limit("refresh", 1200, 60)
 TICKETS = Limit("ws-ticket", 60, 60)
 
 _cookie_scheme = APIKeyCookie(
@@ -104,10 +105,14 @@ async def login(
     """Opens a session. After ten failures for one account from one address, that address waits; others do not (A2)."""
     name = body.username.lower()
     per_account = Limit("login", settings.login_max_failures, settings.login_lockout_s)
-    await limiter.check(LOGINS_PER_ADDRESS, client.block)
+    await limiter.check_room(FAILURES_PER_ADDRESS, client.block)
     await limiter.check(per_account, name, client.block)
     policy = sessions.SessionPolicy.from_settings(settings)
-    opened = await sessions.log_in(db, policy, body.username, body.password, _device(client))
+    try:
+        opened = await sessions.log_in(db, policy, body.username, body.password, _device(client))
+    except WrongCredentials:
+        await limiter.allow(FAILURES_PER_ADDRESS, client.block)
+        raise
     await limiter.forget(per_account, name, client.block)
     return _signed(request, response, client, opened)
 
