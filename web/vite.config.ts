@@ -6,9 +6,11 @@ import { defineConfig } from 'vitest/config'
 
 const api = process.env['ONETAKE_API'] ?? 'http://127.0.0.1:8000'
 
+const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
 export default defineConfig({
   plugins: [vue(), ElementPlus({}), compress()],
-  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  resolve: { alias: { '@': folder('./src'), '#tests': folder('./tests') } },
   server: { proxy: { '/api': { target: api, ws: true } } },
   build: {
     outDir: '../src/onetake/webui',

@@ -14,8 +14,8 @@ export function isLanguage(value: unknown): value is Language {
 export function matchLanguage(tags: readonly string[]): Language {
   for (const tag of tags) {
     const lower = tag.toLowerCase()
-    if (lower.startsWith('zh')) return /hant|-(tw|hk|mo)\b/.test(lower) ? 'zh-TW' : 'zh-CN'
-    if (lower.startsWith('en')) return 'en'
+    if (/^zh\b/.test(lower)) return !lower.includes('hans') && /hant|-(tw|hk|mo)\b/.test(lower) ? 'zh-TW' : 'zh-CN'
+    if (/^en\b/.test(lower)) return 'en'
   }
   return 'en'
 }
