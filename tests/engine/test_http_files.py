@@ -20,6 +20,7 @@ from tests.media.fmp4 import clips
 
 from onetake.engine import assets as assets_module
 from onetake.engine import file_send as send_module
+from onetake.engine import http_files as files_module
 from onetake.engine.http_files import FileServer, running
 from onetake.engine.options import MediaOptions
 from onetake.kit.ids import uuid7
@@ -445,6 +446,17 @@ async def test_a_viewer_that_reads_nothing_is_cut_off_and_costs_nothing(
                 got += len(data)
         assert got < 32 << 20, "the connection was cut, not served to its end"
     assert (await files.get(f"/vod/{recorded.id}/index.m3u8")).status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /vod/", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_slow_heads_are_cut_off(options: MediaOptions, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(files_module, "KEEPALIVE_S", 0.3)
+    async with serve(options) as files:
+        reader, writer = await asyncio.open_connection("127.0.0.1", files.port)
+        writer.write(sent)
+        async with asyncio.timeout(20):
+            assert b" 200 " not in await reader.read(-1)
+        writer.close()
 
 
 async def test_one_connection_serves_many_requests(files: Files, tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 DRAIN_S = 2.0
+KEEPALIVE_S = 30.0
+"""How long a connection may idle, and how long a request head may take (L2)."""
 MAX_TRIALS = 256
 VIEWER_WINDOW_S = 3.0 * TARGET_DURATION_S
 LAST_READS_S = 3600.0
@@ -364,7 +366,7 @@ async def serve_files(options: MediaOptions) -> int:
 @contextlib.asynccontextmanager
 async def running(options: MediaOptions, server: FileServer | None = None) -> AsyncIterator[int]:
     """The file server for as long as the block runs; gives its port."""
-    make = partial(web.AppRunner, access_log=None, keepalive_timeout=75, shutdown_timeout=DRAIN_S)
+    make = partial(web.AppRunner, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=DRAIN_S)
     runner = make((server or FileServer(options)).app(), auto_decompress=False)
     await runner.setup()
     try:
