@@ -109,6 +109,9 @@ class TestDecode:
     def test_too_many(self) -> None:
         with pytest.raises(AmfError, match="values"):
             amf.decode(b"\x05" * (amf.MAX_ITEMS + 1))
+        values, error = amf.decode_prefix(b"\x05" * 10, max_items=4)
+        assert values == [None] * 4
+        assert isinstance(error, AmfError)
 
     def test_not_a_number_passes(self) -> None:
         (found,) = amf.decode(b"\0" + bytes.fromhex("7ff8000000000000"))

@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.media.codecs.bitwriter import BitWriter
 
 from onetake.media import amf
 from onetake.media.codecs import opus
@@ -134,6 +135,24 @@ class TestLegacyVideo:
         assert other in track.config
         assert PPS not in track.config
         assert isinstance(unit, Unit)
+
+    def test_flood_of_parameter_sets_changes_nothing(self) -> None:
+        sets = [b"\x68" + bytes((0x80, number)) for number in range(1, 200)]
+        (found,) = configured().push(video(avc(nals(*sets, IDR), key=True)))
+        assert isinstance(found, Unit)
+
+    def test_parameter_sets_do_not_pile_up(self) -> None:
+        demuxer = configured()
+        sets = [b"\x68" + BitWriter().ue(number).bytes() for number in range(80)]
+        first, second = sets[:40], sets[40:]
+        assert [type(each) for each in demuxer.push(video(avc(nals(*first, IDR), key=True)))] == [Track, Unit]
+        assert [type(each) for each in demuxer.push(video(avc(nals(*second, IDR), key=True)))] == [Unit]
+
+    def test_hostile_pictures_are_counted(self) -> None:
+        demuxer = configured()
+        assert demuxer.push(video(avc(bytes(4 * 100_000)))) == []
+        assert demuxer.push(video(avc(nals(SLICE) * 10_000))) == []
+        assert demuxer.discarded_units == 2
 
     def test_broken_parameter_sets_in_band_change_nothing(self) -> None:
         (found,) = configured().push(video(avc(nals(b"\x67\x64", IDR), key=True)))

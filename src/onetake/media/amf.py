@@ -41,16 +41,16 @@ _DOUBLE = struct.Struct(">d")
 
 def decode(data: bytes) -> list[Value]:
     """All values of a message body. Raises AmfError."""
-    reader = _Reader(data)
+    reader = _Reader(data, MAX_ITEMS)
     values = []
     while reader.position < len(data):
         values.append(reader.value(0))
     return values
 
 
-def decode_prefix(data: bytes) -> tuple[list[Value], AmfError | None]:
+def decode_prefix(data: bytes, max_items: int = MAX_ITEMS) -> tuple[list[Value], AmfError | None]:
     """The values up to the first error, and the error: commands with a broken tail still say what they are."""
-    reader = _Reader(data)
+    reader = _Reader(data, max_items)
     values: list[Value] = []
     try:
         while reader.position < len(data):
@@ -63,17 +63,17 @@ def decode_prefix(data: bytes) -> tuple[list[Value], AmfError | None]:
 class _Reader:
     """A cursor over one message body."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, max_items: int) -> None:
         self._data = data
-        self._items = 0
+        self._items = max_items
         self.position = 0
 
     def value(self, depth: int) -> Value:
         if depth > MAX_DEPTH:
             raise AmfError(f"nested deeper than {MAX_DEPTH}")
-        self._items += 1
-        if self._items > MAX_ITEMS:
-            raise AmfError(f"more than {MAX_ITEMS} values")
+        if self._items == 0:
+            raise AmfError("too many values")
+        self._items -= 1
         marker = self._take(1)[0]
         read = _READERS.get(marker)
         if read is None:
@@ -166,15 +166,14 @@ class _Reader:
         return self._take(header >> 1).decode("utf-8", "replace")
 
     def _u29(self) -> int:
+        """A number of 1 to 4 bytes; the last one of four brings 8 bits (AMF3 § 1.3.1)."""
         value = 0
-        for index in range(4):
+        for _ in range(3):
             byte = self._take(1)[0]
-            if index == 3:
-                return value << 8 | byte
             value = value << 7 | byte & 0x7F
             if not byte & 0x80:
                 return value
-        return value
+        return value << 8 | self._take(1)[0]
 
 
 _READERS: dict[int, Callable[[_Reader, int], Value]] = {

@@ -68,6 +68,10 @@ class TestAac:
         with suppress(CodecError):
             aac.split_adts(b"\xff\xf1" + data)
 
+    def test_too_many_frames(self) -> None:
+        with pytest.raises(CodecError, match="more than"):
+            aac.split_adts((bytes.fromhex("fff14c80011ffc") + b"a") * 300)
+
     def test_adts_with_checksum(self) -> None:
         found = aac.split_adts(bytes.fromhex("fff04c8001bffc") + b"\xab\xcd" + b"abcd")
         assert found == (bytes.fromhex("1190"), [b"abcd"])
@@ -140,6 +144,10 @@ class TestMp3:
     def test_refused(self, header: str) -> None:
         with pytest.raises(CodecError):
             mp3.parse_header(bytes.fromhex(header))
+
+    def test_too_many_frames(self) -> None:
+        with pytest.raises(CodecError, match="more than"):
+            mp3.split_frames((bytes.fromhex("fffb1464") + bytes(92)) * 300)
 
     def test_cut_last_frame_is_kept(self) -> None:
         frame = bytes.fromhex("fffb1464") + bytes(92)

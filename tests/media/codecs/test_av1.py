@@ -105,6 +105,10 @@ class TestObus:
         with pytest.raises(CodecError):
             list(av1.iter_obus(data))
 
+    def test_too_many(self) -> None:
+        with pytest.raises(CodecError, match="more than"):
+            list(av1.iter_obus(b"\x12\x00" * 5000))
+
     @given(st.binary(max_size=60))
     def test_any_bytes_are_taken_apart_wholly(self, data: bytes) -> None:
         with suppress(CodecError):

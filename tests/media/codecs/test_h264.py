@@ -203,6 +203,11 @@ class TestNal:
         assert nal.split(b"\0\0\0\x01\x09\xf0\0\0\x01\x65\x88\x01\0\0") == units
         assert nal.split_length_prefixed(b"\x02\x09\xf0\x00\x01\x65", 1) == [b"\x09\xf0", b"\x65"]
 
+    @pytest.mark.parametrize("payload", [bytes(4 * 5000), b"\0\0\0\x01\x41" * 5000, b"\0\0\x01A" * 5000])
+    def test_too_many(self, payload: bytes) -> None:
+        with pytest.raises(CodecError, match="more than"):
+            nal.split_annexb(payload) if payload.startswith(b"\0\0\x01") else nal.split_length_prefixed(payload)
+
     def test_neither(self) -> None:
         with pytest.raises(CodecError):
             nal.split(b"\x00\x00\x10\x00abc")
@@ -210,6 +215,10 @@ class TestNal:
     @given(st.lists(st.binary(min_size=1, max_size=30), max_size=6))
     def test_round_trip(self, units: list[bytes]) -> None:
         assert nal.split_length_prefixed(nal.join(units)) == units
+
+    def test_just_enough(self) -> None:
+        units = [b"A"] * nal.MAX_NALS
+        assert nal.split(nal.join(units)) == units
 
     @given(st.binary(max_size=60))
     def test_any_bytes(self, data: bytes) -> None:

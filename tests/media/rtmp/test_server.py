@@ -437,6 +437,24 @@ class TestLimits:
         body = bytes(2_000_000)
         assert len(session.feed(message(9, body, stream=1, size=1024 * 1024))) == 1
 
+    def test_flood_of_tiny_messages(self) -> None:
+        session = publishing()
+        assert len(session.feed(message(9, b"\x17", csid=6, stream=1) * 500)) == 500
+        session.feed(chunk(0, 6, b"", length=0, kind=9, stream=1))
+        with pytest.raises(RtmpError, match="tiny"):
+            session.feed(chunk(3, 6, b"") * 5000)
+
+    def test_aggregate_of_too_many(self) -> None:
+        session = publishing()
+        session.feed(control(1, 1024 * 1024))
+        body = encode_tag(8, 0, b"a") * 5000
+        with pytest.raises(RtmpError, match="too much"):
+            session.feed(message(22, body, stream=1, size=1024 * 1024))
+
+    def test_command_of_many_values(self) -> None:
+        body = amf.encode("connect", 1, {"app": "live"}) + b"\x05" * 50_000
+        assert isinstance(Session().feed(message(20, body))[0], ConnectRequested)
+
     def test_deep_amf(self) -> None:
         body = amf.encode("connect", 1) + b"\x0a\0\0\0\x01" * 100
         assert isinstance(Session().feed(message(20, body))[0], Refused)

@@ -1,7 +1,7 @@
 """AAC: AudioSpecificConfig (ISO 14496-3 § 1.6.2.1) and ADTS headers (§ 1.A.3)."""
 
 from onetake.media.bits import BitReader, CodecError
-from onetake.media.codecs.info import AudioInfo
+from onetake.media.codecs.info import MAX_FRAMES, AudioInfo
 
 SAMPLE_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _CHANNELS = (0, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 0, 8, 0)
@@ -111,8 +111,10 @@ def split_adts(payload: bytes) -> tuple[bytes, list[bytes]] | None:
         return None
     rate_index = payload[2] >> 2 & 0x0F
     config = build_config((payload[2] >> 6) + 1, rate_index, (payload[2] & 1) << 2 | payload[3] >> 6)
-    frames, position = [], 0
+    frames, position = list[bytes](), 0
     while position < len(payload):
+        if len(frames) == MAX_FRAMES:
+            raise CodecError(f"more than {MAX_FRAMES} audio frames in one message")
         header_bytes = _ADTS_HEADER_BYTES + (0 if payload[position + 1] & 1 else 2)
         size = (payload[position + 3] & 3) << 11 | payload[position + 4] << 3 | payload[position + 5] >> 5
         end = position + size

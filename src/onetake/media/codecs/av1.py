@@ -1,5 +1,6 @@
 """AV1: OBUs, the sequence header and the `av1C` record (AV1 codec ISO media file format binding § 2.3)."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from onetake.media.codecs.info import VideoInfo
 SEQUENCE_HEADER, TEMPORAL_DELIMITER, FRAME_HEADER, FRAME = 1, 2, 3, 6
 _PROFILE_NAMES = ("Main", "High", "Professional")
 _KEY_FRAME = 0
+MAX_OBUS = 4096
 _MAX_LEVEL_INDEX = 31
 
 
@@ -47,9 +49,13 @@ class Obu:
 
 
 def iter_obus(data: bytes) -> Iterator[Obu]:
-    """The OBUs of a low-overhead byte stream (AV1 § 5.3). Raises CodecError."""
+    """The OBUs of a low-overhead byte stream (AV1 § 5.3), at most `MAX_OBUS`. Raises CodecError."""
     position, size = 0, len(data)
-    while position < size:
+    for count in itertools.count():
+        if position >= size:
+            return
+        if count == MAX_OBUS:
+            raise CodecError(f"more than {MAX_OBUS} open bitstream units in one temporal unit")
         start = position
         header = data[position]
         if header & 0x80:

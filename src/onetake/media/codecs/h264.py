@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from onetake.media.bits import BitReader, CodecError, unescape
 from onetake.media.codecs.info import VideoInfo
@@ -24,6 +25,7 @@ _PROFILE_NAMES = {
     244: "High 4:4:4",
 }
 _RECOVERY_POINT = 6
+_MAX_SEI, _MAX_SEI_BYTES = 16, 4096
 _EXTENDED_SAR = 255
 MAX_SIDE = 16_384
 
@@ -258,7 +260,8 @@ def is_random_access(nals: Sequence[bytes], flagged: bool) -> bool:
     if not flagged or SEI not in kinds or SLICE not in kinds:
         return False
     slices_are_intra = all(_is_intra_slice(nal) for nal in nals if nal_type(nal) == SLICE)
-    return slices_are_intra and any(_recovers_at_once(nal) for nal in nals if nal_type(nal) == SEI)
+    messages = islice((nal for nal in nals if nal_type(nal) == SEI), _MAX_SEI)
+    return slices_are_intra and any(map(_recovers_at_once, messages))
 
 
 def _is_intra_slice(nal: bytes) -> bool:
@@ -271,7 +274,7 @@ def _is_intra_slice(nal: bytes) -> bool:
 
 
 def _recovers_at_once(nal: bytes) -> bool:
-    data = unescape(nal[1:])
+    data = unescape(nal[1:_MAX_SEI_BYTES])
     position = 0
     while position + 2 < len(data):
         kind, position = _read_ff_coded(data, position)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MAX_FRAMES = 256
+"""Audio frames in one message: more than ten seconds of MP3."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from onetake.media.bits import CodecError
-from onetake.media.codecs.info import AudioInfo
+from onetake.media.codecs.info import MAX_FRAMES, AudioInfo
 
 _KBPS_V1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_V2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -42,8 +42,10 @@ def parse_header(data: bytes, position: int = 0) -> FrameHeader:
 
 def split_frames(payload: bytes) -> list[bytes]:
     """The frames of a payload that starts with one; a cut last frame is kept as it is. Raises CodecError."""
-    frames, position = [], 0
+    frames, position = list[bytes](), 0
     while position < len(payload):
+        if len(frames) == MAX_FRAMES:
+            raise CodecError(f"more than {MAX_FRAMES} audio frames in one message")
         end = position + parse_header(payload, position).size_bytes
         frames.append(payload[position:end])
         position = end

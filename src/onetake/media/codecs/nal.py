@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from onetake.media.bits import CodecError
+
+MAX_NALS = 4096
+"""NAL units in one picture. Encoders stay below 1000; without a bound a few bytes each would cost seconds."""
 
 _START_CODE = re.compile(rb"\0\0\x01")
 
@@ -11,10 +15,13 @@ _START_CODE = re.compile(rb"\0\0\x01")
 def iter_length_prefixed(payload: bytes, length_size: int = 4) -> Iterator[tuple[int, int]]:
     """Offset and end of each NAL unit in a payload with big-endian lengths of `length_size` bytes.
 
-    Empty NAL units are left out. Raises CodecError when the lengths do not fill the payload exactly.
+    Empty NAL units are left out. Raises CodecError when the lengths do not fill the payload exactly, or when there
+    are more than `MAX_NALS`.
     """
     position, size = 0, len(payload)
-    while position < size:
+    for _ in range(MAX_NALS):
+        if position >= size:
+            return
         start = position + length_size
         end = start + int.from_bytes(payload[position:start], "big")
         if end > size or start > size:
@@ -22,6 +29,8 @@ def iter_length_prefixed(payload: bytes, length_size: int = 4) -> Iterator[tuple
         if end > start:
             yield start, end
         position = end
+    if position < size:
+        raise CodecError(f"more than {MAX_NALS} NAL units in one picture")
 
 
 def split_length_prefixed(payload: bytes, length_size: int = 4) -> list[bytes]:
@@ -35,8 +44,10 @@ def looks_like_annexb(payload: bytes) -> bool:
 
 
 def split_annexb(payload: bytes) -> list[bytes]:
-    """The NAL units of an Annex B byte stream (H.264 § B.1), without trailing zero bytes."""
-    starts = [match.end() for match in _START_CODE.finditer(payload)]
+    """The NAL units of an Annex B byte stream (H.264 § B.1), without trailing zero bytes. Raises CodecError."""
+    starts = [match.end() for match in islice(_START_CODE.finditer(payload), MAX_NALS + 1)]
+    if len(starts) > MAX_NALS:
+        raise CodecError(f"more than {MAX_NALS} NAL units in one picture")
     ends = [start - 3 for start in starts[1:]] + [len(payload)]
     nals = (payload[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=False))
     return [nal for nal in nals if nal]

@@ -86,7 +86,9 @@ class NalVideo:
         """Whether a picture surely is no random access point and needs no copy, as most are."""
         plain, shift, mask = _PLAIN_TYPES[self._codec.CODEC, flagged], self._codec.TYPE_SHIFT, self._codec.TYPE_MASK
         position, size = 0, len(payload)
-        while position + 4 < size:
+        for _ in range(nal.MAX_NALS):
+            if position + 4 >= size:
+                break
             if payload[position + 4] >> shift & mask not in plain:
                 return False
             position += 4 + _LENGTH.unpack_from(payload, position)[0]
@@ -107,12 +109,13 @@ class NalVideo:
 
     def _take_sets(self, nals: Sequence[bytes]) -> Track | None:
         """Merge in-band parameter sets; the new track when one differs. Broken sets change nothing."""
-        merged = dict(self._sets)
+        known = frozenset(self._sets.values())
+        new = [each for each in nals if self._type(each) in self._codec.PARAMETER_SETS and each not in known]
+        if not new or len(new) > MAX_PARAMETER_SETS:
+            return None
         try:
-            for each in nals:
-                if self._type(each) in self._codec.PARAMETER_SETS and each not in self._sets.values():
-                    merged[self._codec.set_key(each)] = each
-            if merged == self._sets or len(merged) > MAX_PARAMETER_SETS:
+            merged = self._sets | {self._codec.set_key(each): each for each in new}
+            if len(merged) > MAX_PARAMETER_SETS:
                 return None
             track = self._set_track(self._codec.build_record(list(merged.values())))
         except CodecError:

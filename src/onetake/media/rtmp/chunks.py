@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from onetake.media.rtmp.messages import DEFAULT_CHUNK_BYTES, Limits, Message, RtmpError
+from onetake.media.rtmp.messages import DEFAULT_CHUNK_BYTES, MIN_CHUNK_BYTES, Limits, Message, RtmpError
 
 _HEADER_BYTES: Final = (11, 7, 3, 0)
 _EXTENDED: Final = 0xFFFFFF
@@ -76,8 +76,8 @@ class ChunkReader:
 
     def set_chunk_size(self, size_bytes: int) -> None:
         """The peer's chunk size from here on (§ 5.4.1). Raises RtmpError."""
-        if not 1 <= size_bytes <= self._limits.max_chunk_bytes:
-            raise RtmpError(f"chunk size {size_bytes} is not between 1 and {self._limits.max_chunk_bytes}")
+        if not MIN_CHUNK_BYTES <= size_bytes <= self._limits.max_chunk_bytes:
+            raise RtmpError(f"chunk size {size_bytes} is not from {MIN_CHUNK_BYTES} to {self._limits.max_chunk_bytes}")
         self._chunk_bytes = size_bytes
 
     def abort(self, csid: int) -> None:

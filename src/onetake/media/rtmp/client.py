@@ -80,7 +80,7 @@ class ClientConnection(Peer):
             return events
         if not self._connecting:
             self._connect()
-        while message := self._reader.next_message():
+        while message := self._next_message():
             events += self._handle(message)
         return events
 

@@ -9,6 +9,7 @@ from onetake.media import amf
 from onetake.media.bits import WireError
 
 DEFAULT_CHUNK_BYTES: Final = 128
+MIN_CHUNK_BYTES: Final = 128  # § 5.4.1 asks for it; with single bytes a slow peer could keep a core busy
 OUR_CHUNK_BYTES: Final = 65_536
 OUR_WINDOW_BYTES: Final = 2_500_000
 PORT: Final = 1935
@@ -53,7 +54,9 @@ class Limits:
     """What one peer may make us keep. The first two hold until its publishing is admitted.
 
     Sizes are bytes. `max_pending_bytes` counts all unfinished messages together; a chunk that is not complete yet is
-    kept too, so memory before admission stays below the sum of both plus what is fed at once.
+    kept too, so memory before admission stays below the sum of both plus what is fed at once. Behind the first
+    `free_messages`, messages must be `min_message_bytes` long on average, headers included: a flood of empty ones
+    costs us much and its sender nothing.
     """
 
     early_message_bytes: int = 256 * 1024
@@ -63,6 +66,8 @@ class Limits:
     max_chunk_bytes: int = 1024 * 1024
     max_chunk_streams: int = 64
     max_message_streams: int = 16
+    free_messages: int = 1000
+    min_message_bytes: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ _CSIDS: Final = {TagKind.AUDIO: AUDIO_CSID, TagKind.VIDEO: VIDEO_CSID, TagKind.S
 _KINDS: Final = {int(kind): kind for kind in TagKind}
 _MIN_WINDOW_BYTES: Final = 4096
 _TAG_TRAILER_BYTES: Final = 4
+_MAX_COMMAND_ITEMS: Final = 1000
+_MAX_AGGREGATED: Final = 4096
 
 
 def encode_media(tag: FlvTag, stream_id: int = 1, chunk_bytes: int = OUR_CHUNK_BYTES) -> bytes:
@@ -40,7 +42,9 @@ class Peer:
 
     def __init__(self, handshake: ServerHandshake | ClientHandshake, limits: Limits) -> None:
         self._handshake = handshake
+        self._limits = limits
         self._reader = ChunkReader(limits)
+        self._messages = 0
         self._out: list[bytes] = []
         self._window_bytes = OUR_WINDOW_BYTES
         self._acknowledged_bytes = 0
@@ -71,6 +75,16 @@ class Peer:
             body = struct.pack(">I", self.received_bytes & 0xFFFFFFFF)
             self._out.append(control(MessageType.ACKNOWLEDGEMENT, body))
         return self._handshake.done
+
+    def _next_message(self) -> Message | None:
+        """The next message. Raises RtmpError, also for a flood of tiny ones."""
+        message = self._reader.next_message()
+        if message:
+            self._messages += 1
+            counted = self._messages - self._limits.free_messages
+            if counted * self._limits.min_message_bytes > self.received_bytes:
+                raise RtmpError("too many tiny messages")
+        return message
 
     def _announce(self) -> None:
         """Our window and chunk size, which the peer mirrors or just obeys."""
@@ -123,8 +137,8 @@ def _split_aggregate(message: Message) -> list[FlvTag]:
         stamp = int.from_bytes(body[position + 4 : position + 7], "big") | body[position + 7] << 24
         first_ms = stamp if first_ms is None else first_ms
         start = position + HEADER_BYTES
-        if start + size > len(body):
-            raise RtmpError("aggregate message ends too early")
+        if start + size > len(body) or len(tags) == _MAX_AGGREGATED:
+            raise RtmpError("aggregate message ends too early, or holds too much")
         kind = _KINDS.get(body[position])
         if kind is not None and size:
             time_ms = (message.timestamp_ms + stamp - first_ms) & 0xFFFFFFFF
@@ -141,7 +155,7 @@ def command_values(message: Message) -> tuple[str, float, list[amf.Value]]:
     body = message.body
     if message.type_id == MessageType.COMMAND_AMF3:
         body = body[1:]
-    values, error = amf.decode_prefix(body)
+    values, error = amf.decode_prefix(body, _MAX_COMMAND_ITEMS)
     if not values or not isinstance(values[0], str):
         raise RtmpError(f"command without a name: {error or 'empty'}")
     transaction = values[1] if len(values) > 1 and isinstance(values[1], float) else 0.0

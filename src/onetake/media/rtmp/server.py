@@ -60,8 +60,7 @@ class ServerConnection(Peer):
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
-        super().__init__(ServerHandshake(), self._limits)
+        super().__init__(ServerHandshake(), limits or Limits())
         self._request: Request | None = None
         self._app = ""
         self._app_query = ""
@@ -79,7 +78,7 @@ class ServerConnection(Peer):
             return events
         if self._request and self._reader.buffered_bytes > self._limits.max_chunk_bytes:
             raise RtmpError("client sends on while its request is not answered")
-        while self._request is None and (message := self._reader.next_message()):
+        while self._request is None and (message := self._next_message()):
             events += self._handle(message)
         return events
 
