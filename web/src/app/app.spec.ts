@@ -8,7 +8,7 @@ describe('matchLanguage', () => {
   it.each([
     [['zh-CN'], 'zh-CN'],
     [['zh'], 'zh-CN'],
-    [['zh-Hans-TW'], 'zh-TW'],
+    [['zh-Hans-TW'], 'zh-CN'],
     [['zh-TW', 'en'], 'zh-TW'],
     [['zh-HK'], 'zh-TW'],
     [['zh-Hant'], 'zh-TW'],
