@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install run test check format lock clean screenshots bench venv python-packages python-dev web-packages web
+.PHONY: help install run test check format lock audit clean screenshots bench venv python-packages python-dev web-packages web
 
 help: ## Show this list
 	@echo "OneTake: record once, serve everywhere."
@@ -46,6 +46,10 @@ screenshots: install python-dev ## Take the pictures of the documentation anew
 bench: install python-dev ## Run the measurements of bench/, one after the other (minutes)
 	@for file in bench/bench_*.py; do \
 		echo; echo "== $$file"; $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done
+
+audit: install python-dev ## Ask the public lists whether a locked package has a known hole (needs the network)
+	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+	@cd web && npm audit --omit=dev
 
 clean: ## Remove everything that can be made again (never the data folder)
 	@rm -rf .venv .stamps .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \

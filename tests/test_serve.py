@@ -128,6 +128,24 @@ class TestRefusals:
         assert "newer OneTake" in done.stderr
         assert "Traceback" not in done.stderr
 
+    def test_lost_database_is_no_first_start(self, env: dict[str, str], tmp_path: Path) -> None:
+        asset = tmp_path / "data" / "media" / "2026" / "11" / "asset"
+        asset.mkdir(parents=True)
+        (asset / "video-000.mp4").write_bytes(b"x")
+        done = run(env)
+        assert done.returncode == 1
+        assert "restore the database from a backup" in done.stderr
+        assert run(env, "migrate").returncode == 0
+        assert run(env, "prepare").returncode == 0
+
+    def test_damaged_database(self, env: dict[str, str], tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "onetake.db").write_bytes(b"not a database at all " * 400)
+        done = run(env)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "not a database" in done.stderr
+
 
 class TestKilledMidMigration:
     @pytest.mark.skipif(not LINUX, reason="the crash point is set with strace, which is Linux's")

@@ -107,6 +107,7 @@ async def prepare(settings: "Settings") -> None:
     from onetake.infra.secrets import secret_key
 
     secret_key(settings.data_dir)
+    await _refuse_to_start_empty(settings)
     await upgrade(settings.database_dsn)
     db = Database(settings.database_dsn)
     try:
@@ -116,6 +117,18 @@ async def prepare(settings: "Settings") -> None:
         await db.dispose()
     if made_up is not None:
         _tell_password(settings.admin_username, made_up)
+
+
+async def _refuse_to_start_empty(settings: "Settings") -> None:
+    """A new database beside old media means a lost file or a wrong address, not a first start (F24)."""
+    from onetake.infra.db.migrate import MigrationError, current_revision
+
+    media = settings.data_dir / "media"
+    if any(path.is_file() for path in media.rglob("*")) and await current_revision(settings.database_dsn) is None:
+        raise MigrationError(
+            f"the database is empty but {media} holds files: restore the database from a backup or mend "
+            "ONETAKE_DATABASE_URL; to begin anew beside them, run: onetake migrate"
+        )
 
 
 def _tell_password(username: str, password: str) -> None:

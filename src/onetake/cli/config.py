@@ -71,17 +71,32 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Check this installation and say what to mend."""
-    import asyncio
+    from onetake.infra.doctor import exit_code
 
-    from onetake.infra.doctor import examine, exit_code
-    from onetake.infra.settings import load_settings
-
-    findings = asyncio.run(examine(load_settings()))
+    findings = _examine()
     if as_json:
         typer.echo(json.dumps([finding.as_dict() for finding in findings], ensure_ascii=False, indent=2))
     else:
         _print_findings(findings)
     raise typer.Exit(exit_code(findings))
+
+
+def _examine() -> "list[Finding]":
+    """Run the checks behind a progress bar, which only a terminal sees: comparing many files takes its time."""
+    import asyncio
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from onetake.infra.doctor import CHECKS, examine
+    from onetake.infra.settings import load_settings
+
+    settings = load_settings()
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=len(CHECKS))
+        return asyncio.run(examine(settings, on_check=lambda name: progress.update(bar, advance=1, description=name)))
 
 
 def _print_findings(findings: "list[Finding]") -> None:

@@ -45,14 +45,17 @@ class Finding:
 Check = Callable[[Settings], Awaitable[list[Finding]]]
 
 
-async def examine(settings: Settings, checks: Sequence[Check] = ()) -> list[Finding]:
-    """Run every check; one that breaks becomes a fault of its own."""
+async def examine(
+    settings: Settings, checks: Sequence[Check] = (), *, on_check: Callable[[str], None] = lambda _name: None
+) -> list[Finding]:
+    """Run every check, naming each to `on_check` first; one that breaks becomes a fault of its own."""
     findings: list[Finding] = []
     for check in checks or CHECKS:
+        name = check.__name__.removeprefix("check_")
+        on_check(name)
         try:
             findings += await check(settings)
         except Exception as error:
-            name = check.__name__.removeprefix("check_")
             findings.append(Finding(name, "fault", f"the check broke: {redact(str(error) or repr(error))}"))
     return findings
 
