@@ -50,6 +50,14 @@ def test_a_running_session_outlives_its_token_but_not_twelve_hours(gate: Gate, c
         play(gate)
 
 
+def test_a_session_that_is_renewed_never_ends_by_age(gate: Gate, clock: Clock) -> None:
+    began = clock.unix_s
+    while clock.unix_s - began <= 3 * SESSION_MAX_S:
+        fresh = sign(replace(GRANT, expires_s=int(clock.unix_s) + 3600), RING)
+        assert play(gate, fresh) is not None
+        clock.unix_s += 600
+
+
 def test_an_idle_session_needs_a_fresh_token(gate: Gate, clock: Clock) -> None:
     play(gate)
     clock.unix_s += SESSION_IDLE_S + 1

@@ -555,6 +555,8 @@ async def test_viewers_bytes_and_last_reads_are_counted(gated: Files, tmp_path: 
     first = await gated.get(f"/t/{good}/vod/{recorded.id}/video.mp4", Range="bytes=0-999")
     second = await gated.get(f"/t/{good}/vod/{recorded.id}/index.m3u8")
     await gated.get(f"/t/{token(recorded.id, session='s2')}/vod/{recorded.id}/index.m3u8", "HEAD")
+    (recorded.folder / "poster.jpg").write_bytes(b"x")
+    assert (await gated.get(f"/t/{token(recorded.id, session='s3')}/vod/{recorded.id}/poster.jpg")).status == 200
     auth = {"Authorization": f"Bearer {CONTROL}"}
     async with gated.session.get(f"{gated.origin}/control/viewers", headers=auth) as response:
         viewers = {one["session"]: one for one in (await response.json())["viewers"]}

@@ -1,8 +1,8 @@
 """Admission by playback token, shared by the live and the file process (DESIGN §3).
 
-The signature is checked at every request, the expiry only when a session id first appears here; after that the
-session may go on for at most 12 hours, so that a long title or a paused player is not cut off. The control plane
-pushes revocations, which act at once.
+The signature is checked at every request. A token that has expired is refused when its session id first appears here;
+a session that is in use may go on with it for up to 12 hours, so that a long title or a paused player is not cut off.
+The control plane pushes revocations, which act at once.
 """
 
 import time
@@ -23,6 +23,10 @@ REVOCABLE = ("session", "viewer", "asset", "stream")
 class _Session:
     first_s: float
     last_s: float
+
+    def may_go_on(self, now_s: float) -> bool:
+        """Whether a late token of this session is still good."""
+        return now_s - self.last_s <= SESSION_IDLE_S and now_s - self.first_s <= SESSION_MAX_S
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class Gate:
 
         Raises:
             TokenInvalid: missing, forged, revoked, or for another thing or method.
-            TokenExpired: the token came too late, or its session has lasted 12 hours.
+            TokenExpired: the token is late, and its session new, idle for long, or older than 12 hours.
         """
         if self.keyring is None:
             return None
@@ -87,16 +91,13 @@ class Gate:
         return list(self._revoked)
 
     def _keep_session(self, grant: Grant) -> None:
+        """Note that the session is in use. A token that is late goes on only with a session that was active."""
         now = self.now()
         known = self._sessions.get(grant.session)
-        if known is None or now - known.last_s > SESSION_IDLE_S:
-            if now > grant.expires_s:
-                raise TokenExpired
-            # An idle session that comes back in time is still the same session: its 12 hours go on.
-            known = _Session(known.first_s if known else now, now)
-            self._sessions[grant.session] = known
-        if now - known.first_s > SESSION_MAX_S:
+        if now > grant.expires_s and not (known and known.may_go_on(now)):
             raise TokenExpired
+        if known is None:
+            known = self._sessions[grant.session] = _Session(now, now)
         known.last_s = now
         self._sessions.move_to_end(grant.session)
         while len(self._sessions) > MAX_SESSIONS:

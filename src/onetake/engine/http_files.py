@@ -30,7 +30,7 @@ from onetake.engine.metrics import MediaMetrics
 from onetake.engine.options import MediaOptions
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.trial import Trial, shorten
-from onetake.engine.viewers import Protocol, Viewers, ViewerSession
+from onetake.engine.viewers import Protocol, Viewers
 from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip, read_json, refuse_other_sites
 from onetake.kit.errors import Conflict, NotFound, Text
 from onetake.kit.lifeline import Lifeline
@@ -74,12 +74,11 @@ class SeveralFiles(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """One admitted request: what it is about, by which right, and whom to count."""
+    """One admitted request: what it is about, by which right, and who counts what is sent."""
 
     request: web.Request
     asset: Asset
     grant: Grant | None
-    session: ViewerSession
     sent: Callable[[int], None]
 
     def caching(self, kind: str, *, growing: bool = False) -> str:
@@ -153,12 +152,16 @@ class FileServer:
         return self.gate.admit(token, methods, ScopeKind.ASSET, str(asset_id))
 
     def _visit(self, request: web.Request, asset: Asset, grant: Grant | None) -> _Visit:
+        """Count the viewer, unless this is a picture or text beside the media: a list of posters is nobody watching."""
+        name = request.match_info.get("name", "")
+        if name in SIDE_FILES or name.endswith(".vtt"):
+            return _Visit(request, asset, grant, lambda size_bytes: None)
         scope, ip = f"asset:{asset.id}", client_ip(request)
         session = grant.session if grant else self.viewers.anonymous(ip, request.headers.get("User-Agent", ""), scope)
         protocol = Protocol.DOWNLOAD if "download" in request.query else Protocol.VOD
         viewer = grant.viewer if grant else ""
         found = self.viewers.touch(scope, protocol, session, viewer=viewer, ip=ip, window_s=VIEWER_WINDOW_S)
-        return _Visit(request, asset, grant, found, partial(self.viewers.sent, found))
+        return _Visit(request, asset, grant, partial(self.viewers.sent, found))
 
     # -- playlists and segments ----------------------------------------------------------------------------------
 
