@@ -198,7 +198,9 @@ class TestLegacyVideo:
         with pytest.raises(FlvError, match="sequence header"):
             FlvDemuxer().push(video(avc(b"\x01\x64", 0, True)))
 
-    @pytest.mark.parametrize("body", [b"", b"\x57\x00", b"\x17", b"\x17\x02\0\0\0", b"\x17\x09\0\0\0x"])
+    @pytest.mark.parametrize(
+        "body", [b"", b"\x17\x00\0\0\0", b"\x90avc1", b"\x57\x00", b"\x17", b"\x17\x02\0\0\0", b"\x17\x09\0\0\0x"]
+    )
     def test_bodies_without_pictures(self, body: bytes) -> None:
         assert configured().push(video(body)) == []
 
@@ -285,6 +287,14 @@ class TestAudio:
     def test_adts_does_not_overrule_the_configuration(self) -> None:
         demuxer = configured()
         assert len(demuxer.push(audio(b"\xaf\x01" + bytes.fromhex("fff15080017ffc") + b"abcd"))) == 1
+
+    def test_configuration_that_cannot_be_taken_is_told(self) -> None:
+        demuxer = FlvDemuxer()
+        low_delay = BitWriter().u(5, 23).u(4, 3).u(4, 2).u(8, 0).bytes()
+        (found,) = demuxer.push(audio(b"\xaf\x00" + low_delay))
+        assert found == Unsupported(Kind.AUDIO, "aac: AAC object type 23 is not supported")
+        assert demuxer.push(audio(b"\xaf\x01raw")) == []
+        assert demuxer.discarded_units == 1
 
     def test_new_configuration(self) -> None:
         (found,) = configured().push(audio(b"\xaf\x00\x12\x10"))

@@ -247,6 +247,14 @@ class TestBrokenTimestamps:
         self.check_in_step(found)
         assert len(found) == len(sent) + 1
 
+    def test_a_track_may_rest_while_the_other_goes_on(self) -> None:
+        """Slides: one picture in 15 s, sound all the time."""
+        normalizer = started()
+        found = normalizer.push_all([video(0, key=True), *(audio_ms(index * 21) for index in range(1000))])
+        found += normalizer.push_all([video(21_000 * 90), video(21_040 * 90)])
+        assert gaps(found) == []
+        assert [each.dts for each in units(found, 1)] == [0, 21_000 * 90, 21_040 * 90]
+
     def test_a_hole_below_ten_seconds_is_kept(self) -> None:
         normalizer = started()
         found = normalizer.push_all([*source(25), *source(25, 9000)])

@@ -8,8 +8,9 @@ that starts at 0 and whose DTS rise strictly on each track. Only at a start is a
 - Both tracks keep the distance in time that the source gave them. The timeline starts at the first unit let out;
   what the other track sent from before is dropped.
 - A DTS that does not rise is moved one tick behind the last one, up to `MAX_BACK_MS` back.
-- A DTS further back, or more than `MAX_JUMP_MS` ahead, is a jump: time goes on at the end of the longest track. The
-  other track follows the same correction when it jumps too; a single outlier gets the old correction back.
+- A DTS further back, or more than `MAX_JUMP_MS` ahead of all that came, is a jump: time goes on at the end of the
+  longest track. The other track follows the same correction when it jumps too; a single outlier gets the old
+  correction back.
 - A jump that only one track made shifts sound against picture. After `RESYNC_MS` the track that stayed behind is moved
   to the newest correction, if that leads forward.
 - After `gap()` (the publisher was lost) the next unit starts at the end of the longest track, at a random access point.
@@ -297,8 +298,9 @@ class Normalizer:
         state.shift = line.shift if same_clock else line.newest_out - place
 
     def _jumped(self, state: _State, out: int) -> bool:
-        ahead = out - state.to_90k(state.last_dts + state.last_ticks)
+        """Far back, or far ahead of both this track and the other: a track may rest for as long as it likes."""
         behind = state.to_90k(state.last_dts) - out
+        ahead = out - max(self._line.newest_out, state.to_90k(state.last_dts + state.last_ticks))
         return ahead > MAX_JUMP_MS * _TICKS_PER_MS or behind > MAX_BACK_MS * _TICKS_PER_MS
 
     def _follow(self, state: _State, place: int) -> bool:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -69,10 +70,8 @@ def parse_sps(nal: bytes) -> Sps:
     bits.skip(1)
     _parse_size(bits, sps)
     if bits.flag():
-        try:
+        with suppress(CodecError):
             _parse_vui(bits, sps)
-        except CodecError:
-            sps.fps = sps.fps if 0 < sps.fps <= 1000 else 0.0
     return sps
 
 

@@ -60,7 +60,8 @@ class FlvDemuxer:
     A `Track` is given before its first unit and again whenever its configuration changes, also in-band; an equal
     one is not repeated. Video is track 1, audio track 2. Times are unwrapped to 64 bits but otherwise as sent:
     `timestamps.Normalizer` makes them fit for use. A single unit that cannot be understood is counted in
-    `discarded_units` and left out. A header that cannot be understood raises FlvError.
+    `discarded_units` and left out. A video header that cannot be understood raises FlvError, an audio one is told as
+    `Unsupported`.
     """
 
     def __init__(self, now_ms: Callable[[], int] = _unix_ms) -> None:
@@ -126,7 +127,7 @@ class FlvDemuxer:
     def _video_packet(self, codec: Codec, coded: _Coded) -> list[Output]:
         parser = self._video_parser(codec)
         if coded.kind == VideoPacket.SEQUENCE_START:
-            return _configured(parser, coded.payload)
+            return _configured_video(parser, coded.payload)
         if coded.kind not in (VideoPacket.CODED_FRAMES, VideoPacket.CODED_FRAMES_X):
             return []
         try:
@@ -165,8 +166,16 @@ class FlvDemuxer:
             return self._unsupported(Kind.AUDIO, name)
         parser = self._audio_parser(codec)
         if packet.kind == AudioPacket.SEQUENCE_START:
-            return _configured(parser, packet.body)
+            return self._configured_audio(parser, codec, packet.body)
         return self._audio_frames(parser, time_ms, packet.body) if packet.kind == AudioPacket.CODED_FRAMES else []
+
+    def _configured_audio(self, parser: AudioParser, codec: Codec, config: bytes) -> list[Output]:
+        """Sound that cannot be taken must not end the picture."""
+        try:
+            track = parser.configure(config)
+        except CodecError as error:
+            return self._unsupported(Kind.AUDIO, f"{codec}: {error}")
+        return [track] if track else []
 
     def _audio_frames(self, parser: AudioParser, time_ms: int, payload: bytes) -> list[Output]:
         if not payload:
@@ -205,7 +214,10 @@ def _legacy_audio(codec: Codec | None, body: bytes) -> Packet | None:
     return Packet(min(body[1], AudioPacket.SEQUENCE_END), b"", body[2:]) if len(body) > 1 else None
 
 
-def _configured(parser: NalVideo | Av1Video | AudioParser, record: bytes) -> list[Output]:
+def _configured_video(parser: NalVideo | Av1Video, record: bytes) -> list[Output]:
+    """The track; an empty record is what some encoders announce before the real one."""
+    if not record:
+        return []
     try:
         track = parser.configure(record)
     except CodecError as error:
