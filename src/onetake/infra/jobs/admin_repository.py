@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db.clock import db_now
@@ -118,21 +118,24 @@ async def workers(session: AsyncSession) -> list[tuple[JobWorker, float, int]]:
 
 # --- acts -------------------------------------------------------------------------------------------------------------
 
+_UNSTARTED = ("scheduled", "queued", "waiting")
+_ENDED_BADLY = ("failed", "cancelled")
+
 
 async def cancel_unstarted(session: AsyncSession, job_id: int) -> bool:
     """End a job that does not run; False when it runs or has ended."""
-    statement = (
-        update(Job)
-        .where(Job.id == job_id, Job.state.in_(("scheduled", "queued", "waiting")))
-        .values(state="cancelled", error="cancelled by a person", finished_at=db_now(), updated_at=db_now())
-    )
-    return await matched_rows(session, statement) == 1
+    return await _end_unstarted(session, Job.id == job_id) == 1
 
 
 async def request_cancel(session: AsyncSession, job_id: int) -> bool:
     """Ask the worker of a running job to end it; False when it does not run."""
-    statement = update(Job).where(Job.id == job_id, Job.state == "running").values(cancel=1, updated_at=db_now())
-    return await matched_rows(session, statement) == 1
+    return await _flag_running(session, Job.id == job_id, cancel=1) == 1
+
+
+async def cancel_children(session: AsyncSession, parent_id: int) -> None:
+    """Both for all children of a cancelled parent, which counts them no longer."""
+    await _end_unstarted(session, Job.parent_id == parent_id)
+    await _flag_running(session, Job.parent_id == parent_id, cancel=1)
 
 
 async def fan_in(session: AsyncSession, parent_id: int | None) -> None:
@@ -140,18 +143,48 @@ async def fan_in(session: AsyncSession, parent_id: int | None) -> None:
     await child_ended(session, parent_id)
 
 
-async def requeue(session: AsyncSession, job_id: int, *, state: str, waiting: int) -> bool:
-    """Give an ended job all its attempts back; False when it has not failed or been cancelled."""
-    fresh = {"attempts": 0, "cancel": 0, "progress": 0.0, "error": None, "finished_at": None, "result": None}
-    statement = (
-        update(Job)
-        .where(Job.id == job_id, or_(Job.state == "failed", Job.state == "cancelled"))
-        .values(state=state, waiting=waiting, run_at=db_now(), updated_at=db_now(), stage=None, **fresh)
-    )
-    return await matched_rows(session, statement) == 1
+async def requeue(session: AsyncSession, job_id: int) -> bool:
+    """Give an ended job all its attempts back; False when it has not failed or been cancelled.
+
+    It waits now: `count_children` must follow in the same transaction.
+    """
+    return await _revive(session, Job.id == job_id, "waiting") == 1
+
+
+async def requeue_children(session: AsyncSession, parent_id: int) -> None:
+    """Give the children that ended badly another chance, and let those that still run finish."""
+    await _revive(session, Job.parent_id == parent_id, "queued")
+    await _flag_running(session, Job.parent_id == parent_id, cancel=0)
+
+
+async def count_children(session: AsyncSession, job_id: int) -> None:
+    """Count the living children of a job that `requeue` has just locked; without any it is queued.
+
+    A child that ends meanwhile waits for that lock with its own counting down, so none is missed or counted twice.
+    """
+    query = select(func.count(Job.id)).where(Job.parent_id == job_id, Job.state.in_(ACTIVE))
+    living = (await session.execute(query)).scalar_one()
+    state = "waiting" if living else "queued"
+    await matched_rows(session, update(Job).where(Job.id == job_id).values(state=state, waiting=living))
 
 
 async def wait_for_one_more(session: AsyncSession, parent_id: int) -> bool:
-    """A child of a waiting parent runs again; False when the parent does not wait."""
-    statement = update(Job).where(Job.id == parent_id, Job.state == "waiting").values(waiting=Job.waiting + 1)
-    return await matched_rows(session, statement) == 1
+    """A child runs again, so its parent waits for it if it has not started; False when it has."""
+    statement = update(Job).where(Job.id == parent_id, Job.state.in_(_UNSTARTED))
+    return await matched_rows(session, statement.values(state="waiting", waiting=Job.waiting + 1)) == 1
+
+
+async def _end_unstarted(session: AsyncSession, which: ColumnElement[bool]) -> int:
+    ended = {"state": "cancelled", "error": "cancelled by a person", "finished_at": db_now(), "updated_at": db_now()}
+    return await matched_rows(session, update(Job).where(which, Job.state.in_(_UNSTARTED)).values(**ended))
+
+
+async def _flag_running(session: AsyncSession, which: ColumnElement[bool], *, cancel: int) -> int:
+    flag = {"cancel": cancel, "updated_at": db_now()}
+    return await matched_rows(session, update(Job).where(which, Job.state == "running").values(**flag))
+
+
+async def _revive(session: AsyncSession, which: ColumnElement[bool], state: str) -> int:
+    fresh = {"attempts": 0, "cancel": 0, "progress": 0.0, "error": None, "finished_at": None, "result": None}
+    moment = {"state": state, "stage": None, "run_at": db_now(), "updated_at": db_now()}
+    return await matched_rows(session, update(Job).where(which, Job.state.in_(_ENDED_BADLY)).values(**fresh, **moment))

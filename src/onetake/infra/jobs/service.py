@@ -68,28 +68,30 @@ async def get_job(session: AsyncSession, job_id: int) -> JobDetail:
 async def retry_job(session: AsyncSession, job_id: int) -> JobView:
     """Run a failed or cancelled job again with all its attempts.
 
-    A parent's failed children run again first; a child that runs again makes its parent wait for it again. Raises
-    JobNotFound and JobNotRetryable.
+    A parent's children that ended badly run again first; a child that runs again makes its parent wait for it again.
+    Raises JobNotFound and JobNotRetryable.
     """
     job = await _existing(session, job_id)
     before = job.state
-    again = [child.id for child in await rows.children_of(session, job_id) if child.state in ("failed", "cancelled")]
-    for child_id in again:
-        await rows.requeue(session, child_id, state="queued", waiting=0)
-    state = "waiting" if again else "queued"
-    if not await rows.requeue(session, job_id, state=state, waiting=len(again)):
+    await rows.requeue_children(session, job_id)  # children before parents, the order in which workers lock them
+    if not await rows.requeue(session, job_id):
         raise JobNotRetryable(state=before)
+    await rows.count_children(session, job_id)
     if job.parent_id is not None:
         await _make_parent_wait(session, job.parent_id)
-    await audit(session, action="jobs.retry", target=f"job:{job_id}", before={"state": before}, after={"state": state})
+    after = await _existing(session, job_id)
+    states = {"before": {"state": before}, "after": {"state": after.state}}
+    await audit(session, action="jobs.retry", target=f"job:{job_id}", **states)
     _wake_all_on_commit(session)
-    return job_view(await _existing(session, job_id))
+    return job_view(after)
 
 
 async def _make_parent_wait(session: AsyncSession, parent_id: int) -> None:
-    """The counter went down when the child ended; a parent that failed because of it gets another chance."""
-    if not await rows.wait_for_one_more(session, parent_id):
-        await rows.requeue(session, parent_id, state="waiting", waiting=1)
+    """The counter went down when the child ended; a parent that ended badly meanwhile gets another chance."""
+    if await rows.wait_for_one_more(session, parent_id):
+        return
+    if await rows.requeue(session, parent_id):
+        await rows.count_children(session, parent_id)
 
 
 async def cancel_job(session: AsyncSession, job_id: int) -> JobView:
@@ -99,20 +101,14 @@ async def cancel_job(session: AsyncSession, job_id: int) -> JobView:
     """
     job = await _existing(session, job_id)
     before = job.state
-    if not await _cancel(session, job):
+    if await rows.cancel_unstarted(session, job_id):
+        await rows.fan_in(session, job.parent_id)
+    elif not await rows.request_cancel(session, job_id):
         raise JobNotCancellable(state=before)
-    for child in await rows.children_of(session, job_id):
-        await _cancel(session, child)
+    await rows.cancel_children(session, job_id)
     await audit(session, action="jobs.cancel", target=f"job:{job_id}", before={"state": before})
     _wake_all_on_commit(session)
     return job_view(await _existing(session, job_id))
-
-
-async def _cancel(session: AsyncSession, job: Job) -> bool:
-    if await rows.cancel_unstarted(session, job.id):
-        await rows.fan_in(session, job.parent_id)
-        return True
-    return await rows.request_cancel(session, job.id)
 
 
 async def queues(session: AsyncSession, settings: Settings) -> list[QueueView]:
