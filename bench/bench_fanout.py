@@ -96,7 +96,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
     raise_file_limit()
-    rows = [("server, protocol", "CPU of a core / 1000", "RSS / 1000", "delay p50", "delay p99", "sent", "lost")]
+    head = ("server, protocol", "CPU of a core / 1000", "RSS / 1000", "delay p50", "delay p99", "sent", "lost")
+    rows: list[tuple[str, ...]] = [head]
     with onetake("--role", "live") as ours:
         base = baseline(ours, 5)
         for url, name in ((ours.http("/live/cam.flv"), "onetake HTTP-FLV"), (ours.rtmp("cam"), "onetake RTMP")):

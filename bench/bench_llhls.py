@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from bench.bench_fanout import read_json, start
 from bench.measure import cpu_s, onetake, percentile, raise_file_limit, table
-from bench.measure import run as run_async
 
 PART = re.compile(rb'#EXT-X-PART:DURATION=[\d.]+,URI="([^"]+)"')
 HINT = re.compile(rb'PRELOAD-HINT:TYPE=PART,URI="s/\w+/(\d+)\.(\d+)\.m4s"')
@@ -112,7 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     raise_file_limit()
     if options.watch:
-        run_async(watch(options.watch, options.viewers, options.seconds))
+        asyncio.run(watch(options.watch, options.viewers, options.seconds))
     else:
         measure(options.viewers, options.seconds)
 

@@ -1,9 +1,7 @@
 """Shared by the benches: CPU of a process tree, percentiles, free ports, and servers under test as child processes."""
 
-import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -12,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,21 +160,10 @@ def raise_file_limit(count: int = 20_000) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
-def table(title: str, rows: list[tuple[str, ...]]) -> None:
+def table(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     """Print a Markdown table; the first row is its head."""
     print(f"\n### {title}\n")
     for index, row in enumerate(rows):
         print("| " + " | ".join(row) + " |")
         if index == 0:
             print("|" + " --- |" * len(row))
-
-
-def run(main: "asyncio.coroutines.Coroutine[object, object, None]") -> None:
-    """Run an async bench with a raised file limit."""
-    raise_file_limit()
-    asyncio.run(main)  # type: ignore[arg-type]
-
-
-def is_root() -> bool:
-    """Whether faults that need privileges can be injected."""
-    return os.geteuid() == 0

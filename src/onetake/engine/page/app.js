@@ -58,7 +58,7 @@ async function play(kind, url) {
 async function playHls(video, url) {
   const Hls = await library("Hls", "/page/players/hls.min.js");
   if (!Hls?.isSupported()) return video.canPlayType("application/vnd.apple.mpegurl") ? playNative(video, url) : false;
-  const player = new Hls({ lowLatencyMode: true });
+  const player = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1 });
   player.loadSource(url);
   player.attachMedia(video);
   stopPlayer = () => player.destroy();
