@@ -107,12 +107,12 @@ class Pulls:
         """State and last error of a pull for the console; None when the stream is not pulled."""
         if name in self._invalid:
             error = self._invalid[name]
-            return {"state": PullState.FAILED.value, "error": error.code, "detail": error.detail("en")}
+            return {"state": PullState.FAILED.value} | _told(error)
         puller = self._pullers.get(name)
         if puller is None:
             return None
         status = puller.status
-        error_fields = {"error": status.error.code, "detail": status.error.detail("en")} if status.error else {}
+        error_fields = _told(status.error) if status.error else {}
         shown = {"state": status.state.value, "source": status.source, "attempts": status.attempts}
         return shown | {"since_s": status.since_s, "next_try_s": status.next_try_s} | error_fields
 
@@ -140,3 +140,9 @@ class Pulls:
         feed = PullFeed(name, self._hub)
         puller = self._pullers[name] = Puller(spec, self._kit, feed.item, feed.status)
         puller.start()
+
+
+def _told(error: AppError) -> dict[str, Any]:
+    """An error for the console, which knows the sentences of all codes in its reader's language."""
+    params = {name: value for name, value in error.params.items() if isinstance(value, str | int | float)}
+    return {"error": error.code, "detail": error.detail("en"), "params": params}

@@ -228,6 +228,7 @@ class Recordings:
         for name, (sheet, until_s) in list(self._interrupted.items()):
             if now >= until_s:
                 del self._interrupted[name]
+                sheet.reason = "interrupted"
                 self._settle(sheet)
 
     def begin_stop(self) -> None:
@@ -251,6 +252,7 @@ class Recordings:
                 sheet.state = "interrupted"
                 self._interrupted[sheet.name] = (sheet, until_s)
             elif sheet.state != "finished":
+                sheet.reason = "interrupted"
                 self._settle(sheet)
             else:
                 self._remember(sheet)

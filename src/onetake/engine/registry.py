@@ -14,7 +14,7 @@ from onetake.engine.streams import APP, LiveStream, StreamHub
 from onetake.engine.viewers import Protocol
 from onetake.media.bits import CodecError
 from onetake.media.codecs import TrackInfo, describe
-from onetake.media.units import Kind
+from onetake.media.units import Kind, Track
 
 _STATES = {PushState.OFFLINE: "idle", PushState.PUSHING: "live"}
 _PLAY_TYPES = {
@@ -144,6 +144,18 @@ class LiveRegistry:
             )
             for session in self._players.viewers.sessions()
         ]  # fmt: skip
+
+
+def _track(track: Track) -> dict[str, Any] | None:
+    """A track for the console; None while its codec header cannot be read."""
+    try:
+        info = describe(track)
+    except CodecError:
+        return None
+    shown = {"kind": track.kind.value, "codec": info.codec.value, "profile": info.profile, "level": info.level}
+    if track.kind is Kind.VIDEO:
+        return shown | {"width": info.width, "height": info.height}
+    return shown | {"sample_rate": info.sample_rate, "channels": info.channels}
 
 
 def _tracks(stream: LiveStream) -> tuple[VideoInfo | None, AudioInfo | None]:

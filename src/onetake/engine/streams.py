@@ -238,7 +238,7 @@ class StreamHub:
         name = publisher.client.stream
         config = self._store.get(name)
         if config is not None and config.enabled and (publisher.kind == "pull" or config.accepts_key(publisher.key)):
-            self._notify("on_publish", publisher.client)
+            self._notify("on_publish", publisher.client, admitted=True)
             return config
         if self._options.standalone and publisher.loopback:
             return self.config(name) or StreamConfig(name)
