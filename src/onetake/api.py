@@ -21,7 +21,7 @@ from onetake.infra.settings import Settings
 from onetake.infra.web import site
 from onetake.infra.web.guards import OriginRule
 from onetake.infra.web.middleware import install_middleware
-from onetake.infra.web.openapi import openapi_builder
+from onetake.infra.web.openapi import ABOUT, openapi_builder
 from onetake.infra.web.problems import install_problem_handlers
 from onetake.infra.web.spa import WebUi
 from onetake.infra.web.websocket import SocketHub
@@ -34,24 +34,6 @@ from onetake.recordings.startup import TOPICS as LIVE_TOPICS
 from onetake.recordings.startup import live_control
 from onetake.sources.endpoints import router as sources_router
 
-ABOUT = """
-OneTake's control plane: everything that the web page does, programs can do too.
-
-**Signing in.** `POST /api/auth/login` gives an access token for `Authorization: Bearer …` and sets an httpOnly refresh
-cookie; `POST /api/auth/refresh` (with the header `X-CSRF: 1`) continues. Programs use an API token (`ot_…`) in the same
-header: make one under *Profile → API tokens* or with `POST /api/auth/tokens`.
-
-**Forms.** JSON in and out, `snake_case`; times are RFC 3339 in UTC; durations and sizes name their unit. Lists are
-`{items, page, per_page, total, pages}`. Unknown fields in a body are refused.
-
-**Errors** are RFC 9457 `application/problem+json` with a stable `code`, a sentence in the language of `Accept-Language`
-(or of the user), the offending `field`, and a `request_id` that the server's logs know.
-
-**Live updates.** Get a ticket from `POST /api/auth/ws-ticket`, open a WebSocket at `/api/ws` with the sub-protocols
-`onetake` and `ticket.<ticket>`, send `{"type":"subscribe","topic":"jobs"}`, receive
-`{"topic":"jobs","event":"updated","data":{…}}`. Limits: 8 KiB a frame, 20 messages in 10 s, 5 sockets a user. Close
-code 4401 means that the session has ended.
-"""
 TAGS = {
     "auth": "Signing in, one's own account, sessions and API tokens.",
     "users": "Accounts, for administrators.",
