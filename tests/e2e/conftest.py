@@ -45,10 +45,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The whole product, with an empty data folder of its own."""
+def built_ui() -> None:
+    """The web UI is there."""
     if not (Path(onetake.__file__).parent / "webui" / "index.html").is_file():
         unavailable("the web UI is not built; run `npm run build` in web/")
+
+
+@pytest.fixture(scope="session")
+def server(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The whole product, with an empty data folder of its own."""
     env = server_env(tmp_path_factory.mktemp("e2e") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
     with serving(env) as running:
         running.wait_until_ready()
@@ -56,28 +61,35 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def open_site(server: Server, browser: Browser) -> Iterator[Callable[..., Site]]:
+def open_site(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Callable[..., Site]]:
     """Opens the site in a browser profile of its own; keyword arguments go to the browser context.
+
+    `at` is the address of another server than the shared one.
 
     At the end no page may have broken the content security policy, thrown an error or complained in its console.
     """
     watchers: list[Watcher] = []
     contexts = []
 
-    def open_one(**options: Any) -> Site:
+    def open_one(at: str | None = None, **options: Any) -> Site:
         wanted: dict[str, Any] = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}} | options
         context = browser.new_context(**wanted)
         context.set_default_timeout(15_000)
         contexts.append(context)
         watcher = Watcher(context)
         watchers.append(watcher)
-        return Site(context, f"http://127.0.0.1:{server.port}", watcher)
+        return Site(context, at or _shared_address(request), watcher)
 
     yield open_one
     for context in contexts:
         context.close()
     for watcher in watchers:
         watcher.check()
+
+
+def _shared_address(request: pytest.FixtureRequest) -> str:
+    server: Server = request.getfixturevalue("server")
+    return f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import { ApiError } from '@/api/errors'
 import { matchLanguage } from './i18n/languages'
 import { adminMenu, modules } from './modules'
 import { shouldRetry } from './query'
+import { reloadOnce } from './robust'
 
 describe('matchLanguage', () => {
   it.each([
@@ -51,5 +52,17 @@ describe('shouldRetry', () => {
 
   it('does not repeat faults of the page', () => {
     expect(shouldRetry(0, new TypeError('bug'))).toBe(false)
+  })
+})
+
+describe('reloadOnce', () => {
+  it('reloads for files that are gone, but not in circles', () => {
+    sessionStorage.clear()
+    let reloads = 0
+    const reload = (): void => {
+      reloads += 1
+    }
+    expect([reloadOnce(reload, 100_000), reloadOnce(reload, 101_000), reloadOnce(reload, 140_000)]).toEqual([true, false, true])
+    expect(reloads).toBe(2)
   })
 })

@@ -1,3 +1,4 @@
+import { ElMessage } from 'element-plus'
 import { VueQueryPlugin } from '@tanstack/vue-query'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
@@ -6,7 +7,8 @@ import { useTheme } from '@/ui/theme'
 import App from './App.vue'
 import { i18n, startLanguage } from './i18n'
 import { followUserLanguage } from './i18n/follow'
-import { queryClient } from './query'
+import { forgetOnChange, queryClient } from './query'
+import { guardPage } from './robust'
 import { followSession, followTitle, router } from './router'
 import './styles/tokens.css'
 import './styles/element.css'
@@ -16,11 +18,13 @@ async function start(): Promise<void> {
   const app = createApp(App)
   app.use(createPinia()).use(i18n).use(VueQueryPlugin, { queryClient })
   useTheme()
+  guardPage(app, () => ElMessage.error(i18n.global.t('ui.problem.unexpected')))
   await Promise.all([startLanguage(), useSession().start()])
   app.use(router)
   followTitle()
   followSession()
   followUserLanguage()
+  forgetOnChange(() => useSession().user?.id)
   await router.isReady()
   app.mount('#app')
 }

@@ -1,4 +1,5 @@
 import { QueryClient } from '@tanstack/vue-query'
+import { watch } from 'vue'
 import { ApiError } from '@/api/errors'
 
 /** Repeats only what may pass by itself: a refusal stays a refusal. */
@@ -12,3 +13,10 @@ export const queryClient = new QueryClient({
     mutations: { retry: false, networkMode: 'always' },
   },
 })
+
+/** When another person signs in, or nobody is signed in any more, what the last one saw is forgotten. */
+export function forgetOnChange(who: () => number | undefined): void {
+  watch(who, () => {
+    queryClient.removeQueries({ predicate: (query) => query.queryKey[0] !== 'config' })
+  })
+}
