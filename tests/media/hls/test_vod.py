@@ -204,6 +204,24 @@ class TestTitle:
                 total += place.size_bytes
             assert total == sum(part.size_bytes for part in synthetic(50))
 
+    def test_only_the_open_segment_of_a_growing_recording_is_incomplete(self, tmp_path: Path) -> None:
+        first, second = synthetic(12), synthetic(7, prefix="ba9876543210", first_msn=3, gap_s=4.8)
+        writer = RecordingWriter(recording_place(tmp_path, uuid7()), WriterOptions(sync_interval_s=0))
+        for part in [*first, *second]:
+            writer.append(part)
+        videos = video_files(writer.place.folder)
+        names = [MediaName("0123456789ab", msn) for msn in range(4)]
+        names += [MediaName("ba9876543210", msn) for msn in range(3, 6)] + [MediaName("ba9876543210")]
+        with VodTitle(videos, live=True) as title:
+            listed = title.playlist().plain.decode()
+            found = [title.is_complete(name) for name in names]
+            assert found == [True, True, True, False, True, False, False, True]
+            for name, complete in zip(names[:-1], found, strict=False):
+                assert (f"s/{name.prefix}/{name.msn}.m4s\n" in listed) == complete
+            writer.close()
+            title.refresh(videos, ended=True)
+            assert title.is_complete(MediaName("ba9876543210", 4))
+
     def test_rates_are_measured(self, tmp_path: Path) -> None:
         parts = synthetic(20)
         with VodTitle(record(tmp_path, parts)) as title:

@@ -252,16 +252,29 @@ class VodTitle:
         `file_number`: from `?f=`, for a segment that goes on in a second file. Takes a few small reads, however long
         the title is.
         """
+        found = self._find(name, file_number)
+        return found[1] if found else None
+
+    def is_complete(self, name: MediaName, file_number: int | None = None) -> bool:
+        """Whether a segment is there to its end: all are, but the last one of a recording that still grows."""
+        found = self._find(name, file_number)
+        if found is None or name.msn is None or self._ended or found[0] is not self._files[-1]:
+            return found is not None
+        file = found[0]
+        return bool(len(file.index)) and name.msn < file.header.first_msn + file.index[-1].segment
+
+    def _find(self, name: MediaName, file_number: int | None) -> tuple[_File, Slice] | None:
+        """The file and the bytes of a name. A segment that goes on in a second file is found in the first."""
         files = self._files if file_number is None else self._files[file_number : file_number + 1]
         of_run = [file for file in files if file.header.prefix == name.prefix]
         if not of_run or name.part is not None:
             return None
         if name.msn is None:
-            return Slice(of_run[0].video, 0, of_run[0].header.init_bytes)
+            return of_run[0], Slice(of_run[0].video, 0, of_run[0].header.init_bytes)
         msn = name.msn
         started = [file for file in of_run if file.header.first_msn <= msn]
         for file in started[-2:]:
             place = file.index.find_segment(msn)
             if place:
-                return Slice(file.video, place.offset, place.size_bytes)
+                return file, Slice(file.video, place.offset, place.size_bytes)
         return None
