@@ -15,7 +15,12 @@ FOLDER = Path(__file__).parent.parent / "docs/5-reference"
 
 def reference(document: dict[str, Any]) -> str:
     """The API page: the general part and one table per tag."""
-    lines = ["# API reference", "", "Written by scripts/export_openapi.py together with [openapi.json](openapi.json); do not edit.", ""]
+    lines = [
+        "# API reference",
+        "",
+        "Written by scripts/export_openapi.py together with [openapi.json](openapi.json); do not edit.",
+        "",
+    ]
     lines += [document["info"]["description"].strip(), ""]
     for tag in document["tags"]:
         lines += [f"## {tag['name']}", "", tag["description"], "", "| call | does | answers |", "| --- | --- | --- |"]
