@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ import imageio_ffmpeg
 import pytest
 from tests.media.test_vectors import demux, split, tags_of
 
-from onetake.media.flv import FlvTag
+from onetake.media.flv import FlvTag, TagKind
 from onetake.media.rtmp import (
     ClientConnection,
     ConnectRequested,
@@ -193,3 +194,72 @@ async def test_our_client_publishes_to_our_server() -> None:
     assert events == [Started("NetStream.Publish.Start")]
     assert [event for event in service.events if isinstance(event, MediaTag)] == tags
     assert service.events[-1] == Unpublished(1, clean=True)
+
+
+NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+NGINX = """
+load_module {module};
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ }}
+rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}
+"""
+
+
+@asynccontextmanager
+async def nginx(folder: Path) -> AsyncIterator[str]:
+    """An RTMP server that is not ours."""
+    program = needs("nginx")
+    if not NGINX_MODULE.exists():
+        pytest.skip("nginx has no RTMP module here")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(module=NGINX_MODULE, folder=folder, port=port))
+    process = await asyncio.create_subprocess_exec(program, "-c", str(config), "-e", str(folder / "start.log"))
+    try:
+        yield f"rtmp://127.0.0.1:{port}/live"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def connect(url: str, client: ClientConnection) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A socket to `url` once it listens, and the client behind its `Started`."""
+    parts = parse_url(url)
+    for _ in range(200):
+        with suppress(ConnectionError):
+            reader, writer = await asyncio.open_connection(parts.host, parts.port)
+            break
+        await asyncio.sleep(0.02)
+    events: list[object] = []
+    while Started("NetStream.Publish.Start") not in events and Started("NetStream.Play.Start") not in events:
+        writer.write(client.data_to_send())
+        events += client.receive(await asyncio.wait_for(reader.read(65_536), 10))
+    writer.write(client.data_to_send())
+    return reader, writer
+
+
+async def test_our_client_publishes_to_nginx_and_plays_from_it(tmp_path: Path) -> None:
+    tags = tags_of("ffmpeg5-h264-aac")
+    media = [tag for tag in tags if tag.kind is not TagKind.SCRIPT]
+    async with nginx(tmp_path) as server:
+        url = parse_url(f"{server}/camera")
+        publisher, player = ClientConnection(url, "publish"), ClientConnection(url, "play")
+        _, upload = await connect(f"{server}/camera", publisher)
+        download, control = await connect(f"{server}/camera", player)
+        for tag in tags:
+            publisher.send_tag(tag)
+        upload.write(publisher.data_to_send())
+        played: list[FlvTag] = []
+        while sum(tag.body[1] for tag in played) < sum(tag.body[1] for tag in media):  # 1 = coded, 0 = header
+            events = player.receive(await asyncio.wait_for(download.read(65_536), 10))
+            played += [event for event in events if isinstance(event, MediaTag) and event.kind is not TagKind.SCRIPT]
+            control.write(player.data_to_send())
+        for each in (upload, control):
+            each.close()
+    _, sent = split(demux(media))
+    _, received = split(demux(played))  # nginx sends its own copy of the sequence headers first
+    for kind, units in sent.items():
+        assert [unit.payload for unit in received[kind]] == [unit.payload for unit in units]
+        assert [unit.pts for unit in received[kind]] == [unit.pts for unit in units]
