@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from onetake.infra.db import Database
 from onetake.infra.db.clock import db_now
 from onetake.infra.jobs import Spec, enqueue_parent, repository
-from onetake.infra.jobs.errors import JobNotCancellable, JobNotRetryable
+from onetake.infra.jobs.errors import JobNotCancellable, JobNotRetryable, ParentRunning
 from onetake.infra.jobs.models import Job
 from onetake.infra.jobs.repository import TERMINAL, Claimed, Ending
 from onetake.infra.jobs.service import cancel_job, retry_job
@@ -153,6 +153,8 @@ class QueueModel(RuleBasedStateMachine):
 
         try:
             self.write(work)
+        except ParentRunning:
+            assert self.rows()[self.parent].state == "running"
         except (JobNotRetryable, JobNotCancellable):
             ended = self.rows()[job_id].state in TERMINAL
             assert ended == (act is cancel_job) or self.rows()[job_id].state == "done"

@@ -50,6 +50,17 @@ class JobNotRetryable(Conflict):
     )
 
 
+class ParentRunning(Conflict):
+    """A child cannot run again while its parent works with the outcomes of its children."""
+
+    code = "job_parent_running"
+    text = Text(
+        en="Job {parent}, which this one belongs to, is running. Retry it when that has ended.",
+        zh_cn="该任务所属的任务 {parent} 正在运行,请在其结束后重试。",
+        zh_tw="此工作所屬的工作 {parent} 正在執行,請在其結束後重試。",
+    )
+
+
 class JobNotCancellable(Conflict):
     """The job has already ended."""
 
@@ -70,5 +81,6 @@ __all__ = [
     "JobNotFound",
     "JobNotRetryable",
     "LeaseLost",
+    "ParentRunning",
     "RetryLater",
 ]

@@ -9,7 +9,7 @@ from onetake.infra.audit import audit
 from onetake.infra.db import on_commit
 from onetake.infra.jobs import admin_repository as rows
 from onetake.infra.jobs import repository
-from onetake.infra.jobs.errors import JobNotCancellable, JobNotFound, JobNotRetryable
+from onetake.infra.jobs.errors import JobNotCancellable, JobNotFound, JobNotRetryable, ParentRunning
 from onetake.infra.jobs.models import Job
 from onetake.infra.jobs.registry import QUEUES, REGISTRY, JobRegistry
 from onetake.infra.jobs.views import (
@@ -69,7 +69,7 @@ async def retry_job(session: AsyncSession, job_id: int) -> JobView:
     """Run a failed or cancelled job again with all its attempts.
 
     A parent's children that ended badly run again first; a child that runs again makes its parent wait for it again.
-    Raises JobNotFound and JobNotRetryable.
+    Raises JobNotFound, JobNotRetryable and ParentRunning.
     """
     job = await _existing(session, job_id)
     before = job.state
@@ -92,6 +92,10 @@ async def _make_parent_wait(session: AsyncSession, parent_id: int) -> None:
         return
     if await rows.requeue(session, parent_id):
         await rows.count_children(session, parent_id)
+        return
+    parent = await rows.one(session, parent_id)
+    if parent is not None and parent.state == "running":
+        raise ParentRunning(parent=parent_id)
 
 
 async def cancel_job(session: AsyncSession, job_id: int) -> JobView:
