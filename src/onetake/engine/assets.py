@@ -115,10 +115,9 @@ class Rendition:
         """The bytes of a segment or init; None when it does not exist or is not complete yet."""
         if self._tables is not None:
             wanted = self._tables if file_number is None else self._tables[file_number : file_number + 1]
-            places = (table.find(name) for table in reversed(wanted) if table.prefix == name.prefix)
+            places = (table.find(name) for table in wanted if table.prefix == name.prefix)
             return next((place for place in places if place is not None), None)
-        found = self.title.resolve(name, file_number)
-        return found if found is not None and self._complete(name) else None
+        return self.title.resolve(name, file_number) if self.title.is_complete(name, file_number) else None
 
     def open(self, path: Path) -> OpenFile:
         """A file of this rendition, opened once. Raises `OSError`."""
@@ -126,10 +125,6 @@ class Rendition:
         if fd is None:
             fd = self._fds[path.name] = _open(path)
         return describe(fd)
-
-    def _complete(self, name: MediaName) -> bool:
-        """In a growing file a segment is complete when the next one has begun."""
-        return name.msn is None or self.title.resolve(MediaName(name.prefix, name.msn + 1)) is not None
 
     def _drop_files(self, kept: set[str]) -> None:
         for name in [name for name in self._fds if name not in kept]:
