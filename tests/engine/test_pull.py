@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -382,6 +383,40 @@ async def test_nobody_there_and_unknown_names(kit: PullKit) -> None:
         status = await tap.until_error()
         assert isinstance(status.error, NameNotResolved)
         assert status.state is PullState.RETRYING
+
+
+FAKE = """#!{python}
+import os, signal, sys, time
+if "framecrc" in sys.argv:
+    print("#media_type 0: video\\n#codec_id 0: h264\\n#dimensions 0: 64x64\\n0, 0, 0, 1, 1, 0x1", flush=True)
+    time.sleep(600)
+{behaviour}
+"""
+BAD_TAGS = r"b'FLV\x01\x05\0\0\0\x09\0\0\0\0' + b'\x63' * 5000"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        ("pass", "source_ended"),
+        ("sys.stdout.buffer.write(b'not flv at all' * 1000)", "media_tool_failed"),
+        (f"sys.stdout.buffer.write({BAD_TAGS})", "media_tool_failed"),
+        ("time.sleep(600)", "source_timed_out"),
+        ("sys.stderr.write('noise ' * 200_000 + 'Connection refused'); sys.exit(1)", "source_refused"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "media_limit_exceeded"),
+    ],
+)
+async def test_an_ffmpeg_gone_mad_ends_by_name(
+    kit: PullKit, web_site: Site, tmp_path: Path, behaviour: str, error: str
+) -> None:
+    fake = tmp_path / "ffmpeg"
+    fake.write_text(FAKE.format(python=sys.executable, behaviour=behaviour))
+    fake.chmod(0o755)
+    async with Tap(replace(kit, ffmpeg=str(fake), silence_s=1.0), f"{web_site.url}/live.flv") as tap:
+        status = await tap.until_error()
+    assert status.error is not None
+    assert status.error.code == error, status.error
+    assert tap.items == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ limit or a signal leaves no answer, which the parent names.
 """
 
 import contextlib
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ from onetake.media.stills import (
 
 DARKEST, BRIGHTEST, FLATTEST = 24.0, 235.0, 6.0
 SAMPLE_STEP = 97
+NO_ROOM = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
 def probe(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def answer(verb: str, told: Mapping[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"error": LimitExceeded.code}
     except OSError as error:
-        return {"error": DiskFull.code if error.errno in (27, 28) else NotMedia.code}
+        return {"error": DiskFull.code if error.errno in NO_ROOM else ToolError.code}
     except ValueError:
         return {"error": NotMedia.code}
 

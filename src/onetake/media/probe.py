@@ -139,7 +139,14 @@ async def call_child(verb: str, told: Mapping[str, Any], limits: Limits, timeout
 
 _ERRORS: dict[str, type[named.ToolError]] = {
     kind.code: kind
-    for kind in (named.NotMedia, named.NoTracks, named.UnsupportedCodec, named.LimitExceeded, named.DiskFull)
+    for kind in (
+        named.NotMedia,
+        named.NoTracks,
+        named.UnsupportedCodec,
+        named.LimitExceeded,
+        named.DiskFull,
+        named.ToolError,
+    )
 }
 
 
