@@ -171,6 +171,19 @@ class TestFiles:
         assert stray.text == "1 files belong to no row: media/2026/01/stray.mp4"
         assert (folder / "stray.mp4").exists(), "the doctor changes nothing"
 
+    async def test_what_may_be_missing_still_covers_what_is_there(
+        self, rows: list[str], settings: Settings, sqlite_database: Database
+    ) -> None:
+        async def running(_session: AsyncSession) -> AsyncIterator[str]:
+            yield "media/a/"
+            yield "media/gone/"
+
+        stored_files.names_files("running", required=False)(running)
+        (settings.data_dir / "media" / "a").mkdir(parents=True)
+        (settings.data_dir / "media" / "a" / "video-000.mp4").write_bytes(b"x")
+        found = await stored_files.compare(sqlite_database, settings.data_dir)
+        assert (found.rows, found.missing_count, found.stray_count) == (2, 0, 0)
+
     async def test_long_lists_are_cut_but_counted(
         self, rows: list[str], settings: Settings, sqlite_database: Database
     ) -> None:

@@ -88,6 +88,8 @@ def _examine() -> "list[Finding]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    import onetake.library.service.stored
+    import onetake.recordings.service.stored  # noqa: F401 - both tell the doctor which files their rows name
     from onetake.infra.doctor import CHECKS, examine
     from onetake.infra.settings import load_settings
 

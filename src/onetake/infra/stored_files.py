@@ -14,17 +14,18 @@ from onetake.infra.db import Database
 
 MEDIA_FOLDER = "media"
 NamedFiles = Callable[[AsyncSession], AsyncIterator[str]]
-_sources: dict[str, NamedFiles] = {}
+_sources: dict[str, tuple[NamedFiles, bool]] = {}
 
 
-def names_files(domain: str) -> Callable[[NamedFiles], NamedFiles]:
+def names_files(domain: str, *, required: bool = True) -> Callable[[NamedFiles], NamedFiles]:
     """Decorator: the function yields every path, relative to the data folder, that a row of `domain` names.
 
-    A path that ends with a slash names a folder with everything in it.
+    A path that ends with a slash names a folder with everything in it. Paths that are not `required` may be missing,
+    but what lies there belongs to somebody.
     """
 
     def register(function: NamedFiles) -> NamedFiles:
-        _sources[domain] = function
+        _sources[domain] = (function, required)
         return function
 
     return register
@@ -46,11 +47,11 @@ async def compare(db: Database, data_dir: Path, *, keep: int = 20) -> Comparison
     found = Comparison()
     named: set[str] = set()
     async with db.read() as session:
-        for source in _sources.values():
+        for source, required in _sources.values():
             async for name in source(session):
                 found.rows += 1
                 named.add(name)
-                if not (data_dir / name).exists():
+                if required and not (data_dir / name).exists():
                     found.missing_count += 1
                     found.missing += [name] if len(found.missing) < keep else []
     for name in _files_below(data_dir, MEDIA_FOLDER):

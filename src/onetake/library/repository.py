@@ -1,6 +1,6 @@
 """All SQL of the library. Lists stay fast at a million rows: each is a walk along one index per shelf."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -69,6 +69,12 @@ async def get_by_asset(session: AsyncSession, asset_id: str) -> Video | None:
     """The video of a media folder."""
     found: Video | None = await session.scalar(select(Video).where(Video.asset_id == asset_id))
     return found
+
+
+async def asset_ids(session: AsyncSession) -> AsyncIterator[str]:
+    """The asset of every video, streamed."""
+    async for asset_id in await session.stream_scalars(select(Video.asset_id)):
+        yield asset_id
 
 
 async def get_by_task(session: AsyncSession, task_id: int) -> Video | None:

@@ -1,6 +1,6 @@
 """All SQL of recording tasks and schedules."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,6 +49,13 @@ async def task_of_asset(session: AsyncSession, asset_id: str) -> RecordTask | No
     """The task that a recording of the media server belongs to."""
     found: RecordTask | None = await session.scalar(select(RecordTask).where(RecordTask.asset_id == asset_id))
     return found
+
+
+async def asset_ids(session: AsyncSession) -> AsyncIterator[str]:
+    """The asset of every task that has one, streamed."""
+    async for asset_id in await session.stream_scalars(select(RecordTask.asset_id)):
+        if asset_id is not None:
+            yield asset_id
 
 
 async def open_task(session: AsyncSession, source_id: int) -> RecordTask | None:
