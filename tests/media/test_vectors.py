@@ -237,3 +237,17 @@ def test_script_tags_carry_the_wall_clock() -> None:
     (found,) = demux(FlvReader().feed(FlvMuxer([track]).header() + tag))
     assert found == Metadata("onWallClock", {"unix_ms": 1_700_000_000_123.0, "dts_ms": 1234.0})
     assert tag[0] == TagKind.SCRIPT
+
+
+def as_codec_12(tag: FlvTag) -> FlvTag:
+    """An enhanced HEVC body in the older form of Chinese encoders: codec number 12 and the layout of AVC."""
+    frame, kind, body = tag.body[0] >> 4 & 7, tag.body[0] & 0x0F, tag.body[5:]
+    head = bytes((frame << 4 | 12, min(kind, 1)))
+    return FlvTag(tag.kind, tag.timestamp_ms, head + (body if kind == 1 else bytes(3) + body))
+
+
+def test_hevc_in_its_older_form_reads_the_same() -> None:
+    tags = [tag for tag in tags_of("ffmpeg9-hevc-only") if tag.kind is TagKind.VIDEO]
+    coded = [tag for tag in tags if tag.body[0] & 0x0F in (0, 1, 3)]
+    assert len({tag.body[0] & 0x0F for tag in coded}) == 3
+    assert demux([as_codec_12(tag) for tag in coded]) == demux(tags)
