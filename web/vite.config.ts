@@ -11,6 +11,12 @@ const folder = (path: string): string => fileURLToPath(new URL(path, import.meta
 export default defineConfig({
   plugins: [vue(), ElementPlus({}), compress()],
   resolve: { alias: { '@': folder('./src'), '#tests': folder('./tests') } },
+  define: {
+    // Only the composition API of vue-i18n is used, and no development tools in production.
+    __VUE_I18N_FULL_INSTALL__: 'false',
+    __VUE_I18N_LEGACY_API__: 'false',
+    __INTLIFY_PROD_DEVTOOLS__: 'false',
+  },
   server: { proxy: { '/api': { target: api, ws: true } } },
   build: {
     outDir: '../src/onetake/webui',
