@@ -24,6 +24,7 @@ from onetake.engine.ranges import (
 )
 
 CALL_BYTES = 1 << 20
+COPY_BYTES = 256 << 10
 CALL_TIMEOUT_S = 120.0
 _SAFE_ASCII = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-()[]")
 MAX_NAME_CHARS = 120
@@ -43,16 +44,6 @@ class Piece:
     etag: str
     modified_s: float | None
     headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What the event loop wants of a file."""
-
-    fd: int
-
-    def fileno(self) -> int:
-        return self.fd
 
 
 async def send_piece(request: web.Request, piece: Piece, sent: Callable[[int], None]) -> web.StreamResponse:
@@ -134,51 +125,55 @@ async def _send(
             if head:
                 await response.write(head)
                 sent(len(head))
-            await _send_file(request, piece.fd, piece.offset + part.start, part.length, sent)
+            await _send_file(request, response, piece.fd, piece.offset + part.start, part.length, sent)
     await response.write_eof()
     return response
 
 
-async def _send_file(request: web.Request, fd: int, offset: int, left: int, sent: Callable[[int], None]) -> None:
+async def _send_file(
+    request: web.Request, response: web.StreamResponse, fd: int, offset: int, left: int, sent: Callable[[int], None]
+) -> None:
     """Bytes of a file onto the connection, by the kernel.
 
     `loop.sendfile` sets the transport up anew for each call, which costs more than the call. So its descriptor is
-    duplicated, and waited for by itself; the transport keeps watching for the end of the connection.
+    duplicated, and waited for by itself; the transport keeps watching for the end of the connection. What must go
+    through the transport (TLS, or bytes that it still holds) does.
     """
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError
-    if transport.get_write_buffer_size():
-        first = min(CALL_BYTES, left)
-        await _first_call(transport, fd, offset, first)
-        sent(first)
-        offset, left = offset + first, left - first
-    out = os.dup(transport.get_extra_info("socket").fileno())
+    tls = transport.get_extra_info("sslcontext") is not None
     try:
-        await _send_calls(transport, out, fd, offset, left, sent)
-    except TimeoutError:
+        while left and (tls or transport.get_write_buffer_size()):
+            count = min(COPY_BYTES, left)
+            await _write_copy(response, fd, offset, count)
+            sent(count)
+            offset, left = offset + count, left - count
+        await _send_calls(transport, fd, offset, left, sent)
+    except (TimeoutError, ConnectionResetError):
         transport.abort()
         raise ConnectionResetError from None
-    finally:
-        os.close(out)
 
 
 async def _send_calls(
-    transport: asyncio.Transport, out: int, fd: int, offset: int, left: int, sent: Callable[[int], None]
+    transport: asyncio.Transport, fd: int, offset: int, left: int, sent: Callable[[int], None]
 ) -> None:
-    while left:
-        try:
-            count = os.sendfile(out, fd, offset, min(CALL_BYTES, left))
-        except BlockingIOError:
-            await _writable(out)
-            continue
-        if not count:  # the file is shorter than promised: the length cannot be kept
-            transport.abort()
-            raise ConnectionResetError
-        offset, left = offset + count, left - count
-        sent(count)
-        if left:
-            await asyncio.sleep(0)
+    out = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        while left:
+            try:
+                count = os.sendfile(out, fd, offset, min(CALL_BYTES, left))
+            except BlockingIOError:
+                await _writable(out)
+                continue
+            if not count:  # the file is shorter than promised: the length cannot be kept
+                raise ConnectionResetError
+            offset, left = offset + count, left - count
+            sent(count)
+            if left:
+                await asyncio.sleep(0)
+    finally:
+        os.close(out)
 
 
 async def _writable(out: int) -> None:
@@ -198,11 +193,10 @@ def _set(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-async def _first_call(transport: asyncio.Transport, fd: int, offset: int, size_bytes: int) -> None:
-    """Send through the transport, which first empties what it holds back."""
-    try:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            await asyncio.get_running_loop().sendfile(transport, _File(fd), offset, size_bytes)  # type: ignore[arg-type]  # only fileno() is used
-    except TimeoutError:
-        transport.abort()
-        raise ConnectionResetError from None
+async def _write_copy(response: web.StreamResponse, fd: int, offset: int, size_bytes: int) -> None:
+    """Send a copy of the bytes the ordinary way."""
+    data = await asyncio.to_thread(os.pread, fd, size_bytes, offset)
+    if len(data) < size_bytes:
+        raise ConnectionResetError
+    async with asyncio.timeout(CALL_TIMEOUT_S):
+        await response.write(data)
