@@ -127,6 +127,12 @@ class TestList:
         assert text(playlist, skip=True) == text(playlist)
         assert text(playlist, skip=True, dvr=True) == text(playlist)
 
+    def test_a_long_window_keeps_no_part_that_is_not_listed(self) -> None:
+        playlist = fill(LivePlaylist(), stream(500))
+        assert sum(len(entry.parts) for entry in playlist._entries) <= 10 * 5
+        assert playlist.part_count(3) == 5
+        assert text(playlist, dvr=True).count("#EXTINF") == 500
+
     def test_bodies_are_shared_until_the_next_part(self) -> None:
         parts = stream(3)
         playlist = fill(LivePlaylist(), parts[:-1])

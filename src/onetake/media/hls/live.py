@@ -31,6 +31,7 @@ class _Entry:
     new_map: bool
     discontinuities: int
     parts: list[str] = field(default_factory=list)
+    part_count: int = 0
     duration_s: float = 0.0
     complete: bool = False
     gap: bool = False
@@ -43,6 +44,13 @@ class _Entry:
         if with_parts not in self.texts:
             self.texts[with_parts] = self._write(with_parts=with_parts)
         return self.texts[with_parts]
+
+    def forget_parts(self) -> bool:
+        """Let go of lines that are never listed again; False when that was done before."""
+        had_parts = bool(self.parts)
+        self.parts = []
+        self.texts.pop(True, None)
+        return had_parts
 
     def _write(self, *, with_parts: bool) -> str:
         """The tags in the order of the standard."""
@@ -109,7 +117,7 @@ class LivePlaylist:
         if not self._entries:
             return 0, 0
         last = self._entries[-1]
-        return (last.msn + 1, 0) if last.complete else (last.msn, len(last.parts))
+        return (last.msn + 1, 0) if last.complete else (last.msn, last.part_count)
 
     @property
     def discontinuity_sequence(self) -> int:
@@ -119,7 +127,7 @@ class LivePlaylist:
     def part_count(self, msn: int) -> int:
         """How many parts the segment `msn` has so far; 0 when it is not in the window."""
         entry = self._find(msn)
-        return len(entry.parts) if entry else 0
+        return entry.part_count if entry else 0
 
     def append(self, part: Part) -> None:
         """The next part is there."""
@@ -129,6 +137,7 @@ class LivePlaylist:
         independent = ",INDEPENDENT=YES" if part.independent else ""
         uri = part_uri(part.run.prefix, part.msn, part.index_in_segment)
         entry.parts.append(f'#EXT-X-PART:DURATION={seconds(part.duration_s)},URI="{uri}"{independent}\n')
+        entry.part_count += 1
         entry.duration_s += part.duration_s
         entry.complete = part.ends_segment
         self._changed()
@@ -182,6 +191,9 @@ class LivePlaylist:
         if before and before.run.low_latency != part.run.low_latency:
             self._growing = None
         self._entries.append(entry)
+        place = self._place_from_end(PARTS_LISTED_S) - 1
+        while place >= 0 and self._entries[place].forget_parts():
+            place -= 1
 
     def _changed(self) -> None:
         self.version += 1
@@ -256,5 +268,5 @@ class LivePlaylist:
     def report(self, uri: str) -> str:
         """EXT-X-RENDITION-REPORT about this playlist, for the others."""
         last = self._entries[-1]
-        part = f",LAST-PART={len(last.parts) - 1}" if self.low_latency else ""
+        part = f",LAST-PART={last.part_count - 1}" if self.low_latency else ""
         return f'#EXT-X-RENDITION-REPORT:URI="{uri}",LAST-MSN={last.msn}{part}\n'
