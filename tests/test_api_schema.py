@@ -1,6 +1,7 @@
 """The document and the program say the same: calls made up from the document, against a real process.
 
-Bounded to about a minute: a fixed number of calls per operation, the same ones at every run.
+Bounded to about a minute: every boundary that the document names and a few random calls per operation, the same at
+every run.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from onetake.infra.db import Database
 from onetake.infra.settings import Settings
 from onetake.infra.web.openapi import operations
 
-CALLS_PER_OPERATION = 15
+CALLS_PER_OPERATION = 6
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -128,7 +129,7 @@ def test_guarded_operations_name_their_scheme_and_public_ones_do_not() -> None:
         elif path in ("/api/auth/refresh", "/api/auth/logout"):
             assert schemes == [{"refreshCookie": [], "csrfHeader": []}], path
         else:
-            assert not schemes, path
+            assert not schemes or {} in schemes, path
 
 
 def test_bodies_refuse_unknown_fields() -> None:
@@ -136,8 +137,11 @@ def test_bodies_refuse_unknown_fields() -> None:
     schemas: dict[str, Any] = DOCUMENT["components"]["schemas"]
     for _, path, operation in operations(DOCUMENT):
         if "requestBody" in operation:
-            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            assert schemas[reference.rpartition("/")[2]]["additionalProperties"] is False, path
+            body = operation["requestBody"]["content"]["application/json"]["schema"]
+            references = [part["$ref"] for part in (body, *body.get("anyOf", [])) if "$ref" in part]
+            assert references, path
+            for reference in references:
+                assert schemas[reference.rpartition("/")[2]]["additionalProperties"] is False, path
 
 
 def test_the_written_document_is_this_one() -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
 import onetake
 from onetake.accounts.access_tokens import AccessTokens
-from onetake.accounts.auth import Permission, require
+from onetake.accounts.auth import PUBLIC, Permission, require
 from onetake.accounts.endpoints import router as accounts_router
 from onetake.accounts.passwords import warm_up
 from onetake.accounts.sockets import AccountsGate
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
-    app.openapi = openapi_builder(app, ABOUT, TAGS)  # type: ignore[method-assign]
+    app.openapi = openapi_builder(app, ABOUT, TAGS, PUBLIC)  # type: ignore[method-assign]
     install_problem_handlers(app)
     install_middleware(app, settings)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from onetake.library.models import SourceType
 from onetake.sources.models import Visibility
@@ -21,7 +21,7 @@ Description = Annotated[
     Field(description="Description, plain text."),
 ]
 VideoIds = Annotated[
-    list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(min_length=1, max_length=200, description="Videos.")
+    list[Annotated[StrictInt, Field(ge=1, le=2**63 - 1)]], Field(min_length=1, max_length=200, description="Videos.")
 ]
 
 
@@ -34,13 +34,13 @@ class VideoView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: int
-    title: str
-    description: str
-    source_type: SourceType
-    source_id: int | None
-    source_name: str
-    task_id: int | None
+    id: int = Field(description="Number of the video.")
+    title: str = Field(description="Title of the video.")
+    description: str = Field(description="Description, plain text.")
+    source_type: SourceType = Field(description="Where the video came from.")
+    source_id: int | None = Field(description="Number of the source.")
+    source_name: str = Field(description="Name of the source.")
+    task_id: int | None = Field(description="Number of the recording task.")
     is_live: bool = Field(description="Still being recorded: plays from its beginning, and at its end is live.")
     duration: int = Field(description="Seconds.")
     file_size: int = Field(description="Bytes.")
@@ -48,14 +48,14 @@ class VideoView(BaseModel):
     thumbnail: str | None = Field(None, description="Path of the poster below that folder; for operators only.")
     poster_url: str | None = Field(None, description="Signed path of the poster.")
     storyboard_url: str | None = Field(None, description="Signed path of the storyboard's WebVTT.")
-    width: int
-    height: int
-    codecs: str
-    view_count: int
-    visibility: Visibility
+    width: int = Field(description="Pixels across.")
+    height: int = Field(description="Pixels down.")
+    codecs: str = Field(description="Codecs, as in RFC 6381.")
+    view_count: int = Field(description="How often it was watched.")
+    visibility: Visibility = Field(description="Who may watch.")
     is_protected: bool = Field(description="Retention never takes it.")
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = Field(description="When it was made (UTC).")
+    updated_at: datetime = Field(description="When it was last changed (UTC).")
     deleted_at: datetime | None = Field(description="Since when it lies in the trash.")
     last_position: int | None = Field(None, description="Where the signed-in viewer stopped, in seconds.")
 
@@ -63,10 +63,10 @@ class VideoView(BaseModel):
 class VideoUpdate(_Body):
     """Fields left out stay as they are."""
 
-    title: Title | None = None
-    description: Description | None = None
-    visibility: Visibility | None = None
-    is_protected: bool | None = None
+    title: Title | None = Field(None, description="Title of the video.")
+    description: Description | None = Field(None, description="Description, plain text.")
+    visibility: Visibility | None = Field(None, description="Who may watch.")
+    is_protected: StrictBool | None = Field(None, description="Retention never takes it.")
 
 
 class BatchAction(StrEnum):
@@ -84,15 +84,15 @@ class BatchAction(StrEnum):
 class Batch(_Body):
     """One act on many videos."""
 
-    ids: VideoIds
-    action: BatchAction
+    ids: VideoIds = Field(description="Numbers of the videos.")
+    action: BatchAction = Field(description="What is done to them.")
 
 
 class BatchResult(BaseModel):
     """What became of each video: `done`, or the code of the error."""
 
-    results: dict[int, str]
-    done: int
+    results: dict[int, str] = Field(description="By video number: `done`, or the code of the error.")
+    done: int = Field(description="How many succeeded.")
 
 
 class PlayView(BaseModel):
@@ -103,48 +103,50 @@ class PlayView(BaseModel):
     flv_url: str | None = Field(description="HTTP-FLV, while it is live.")
     mp4_url: str = Field(description="The recording as one MP4.")
     download_url: str = Field(description="The same as a download.")
-    poster_url: str | None
-    storyboard_url: str | None
+    poster_url: str | None = Field(description="Signed path of the poster.")
+    storyboard_url: str | None = Field(description="Signed path of the storyboard's WebVTT.")
     expires_at: datetime = Field(description="Until when playing can be begun.")
-    is_live: bool
-    duration: int
+    is_live: bool = Field(description="Still being recorded.")
+    duration: int = Field(description="Length in seconds.")
     last_position: int = Field(description="Where the signed-in viewer stopped; 0 for others.")
 
 
 class ProgressReport(_Body):
     """Where a viewer is. Sent every few seconds while playing."""
 
-    position: int = Field(ge=0, le=31_536_000, description="Playhead in seconds.")
-    duration: int = Field(0, ge=0, le=31_536_000, description="Length as the player knows it.")
-    watch_duration: int = Field(0, ge=0, le=3600, description="Seconds watched since the last report.")
-    device_type: str = Field("", max_length=16, pattern=r"^[a-z]*$", examples=["desktop"])
+    position: StrictInt = Field(ge=0, le=31_536_000, description="Playhead in seconds.")
+    duration: StrictInt = Field(0, ge=0, le=31_536_000, description="Length as the player knows it.")
+    watch_duration: StrictInt = Field(0, ge=0, le=3600, description="Seconds watched since the last report.")
+    device_type: str = Field(
+        "", max_length=16, pattern=r"^[a-z]*$", examples=["desktop"], description="Kind of device."
+    )
 
 
 class ViewReport(_Body):
     """Videos that a viewer has really begun to watch."""
 
-    video_ids: VideoIds
+    video_ids: VideoIds = Field(description="Numbers of the videos.")
 
 
 class PosterChoice(_Body):
     """Which picture shall be the poster."""
 
-    time_s: int = Field(ge=0, le=31_536_000)
+    time_s: StrictInt = Field(ge=0, le=31_536_000, description="Second of the picture.")
 
 
 class RetentionItem(BaseModel):
     """A video that the next retention run would move to the trash, and why."""
 
-    id: int
-    title: str
-    file_size: int
-    created_at: datetime
+    id: int = Field(description="Number of the video.")
+    title: str = Field(description="Title of the video.")
+    file_size: int = Field(description="Bytes.")
+    created_at: datetime = Field(description="When it was made (UTC).")
     reason: str = Field(description="`age` or `disk`.")
 
 
 class RetentionPreview(BaseModel):
     """What the next retention run would do."""
 
-    items: list[RetentionItem]
-    bytes: int
-    truncated: bool
+    items: list[RetentionItem] = Field(description="The videos.")
+    bytes: int = Field(description="Bytes that it would free.")
+    truncated: bool = Field(description="True when there are more than are listed.")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from onetake.sources.models import Protocol, PullMode, RecordMode, Visibility
 
@@ -23,12 +23,12 @@ Url = Annotated[
         examples=["rtmp://203.0.113.7/live/hall"],
     ),
 ]
-RetentionDays = Annotated[int, Field(ge=1, le=36_500, description="Recordings are kept for this many days.")]
+RetentionDays = Annotated[StrictInt, Field(ge=1, le=36_500, description="Recordings are kept for this many days.")]
 GraceSeconds = Annotated[
-    int, Field(ge=0, le=3600, description="A lost stream may return into the same session for this long.")
+    StrictInt, Field(ge=0, le=3600, description="A lost stream may return into the same session for this long.")
 ]
 TimeShiftSeconds = Annotated[
-    int, Field(ge=0, le=86_400, description="Rewind window while nothing is recorded; 0 switches it off.")
+    StrictInt, Field(ge=0, le=86_400, description="Rewind window while nothing is recorded; 0 switches it off.")
 ]
 
 
@@ -39,31 +39,35 @@ class _Body(BaseModel):
 class SourceCreate(_Body):
     """A new source."""
 
-    name: Name
-    protocol: Protocol
-    url: Url = None
-    retention_days: RetentionDays = 365
-    is_active: bool = True
-    record_mode: RecordMode = RecordMode.MANUAL
-    pull_mode: PullMode = PullMode.ALWAYS
-    grace_s: GraceSeconds = 30
-    time_shift_s: TimeShiftSeconds = 0
-    visibility: Visibility = Visibility.PRIVATE
+    name: Name = Field(description="Name of the source.")
+    protocol: Protocol = Field(description="How the media arrive.")
+    url: Url = Field(None, description="Address to pull from.")
+    retention_days: RetentionDays = Field(365, description="Recordings are kept for this many days.")
+    is_active: StrictBool = Field(True, description="False switches it off.")
+    record_mode: RecordMode = Field(RecordMode.MANUAL, description="When it is recorded.")
+    pull_mode: PullMode = Field(PullMode.ALWAYS, description="When it is pulled.")
+    grace_s: GraceSeconds = Field(30, description="A lost stream may return into the same session for this long.")
+    time_shift_s: TimeShiftSeconds = Field(0, description="Rewind window while nothing is recorded; 0 switches it off.")
+    visibility: Visibility = Field(Visibility.PRIVATE, description="Who may watch.")
 
 
 class SourceUpdate(_Body):
     """Fields left out stay as they are."""
 
-    name: Name | None = None
-    protocol: Protocol | None = None
-    url: Url = None
-    retention_days: RetentionDays | None = None
-    is_active: bool | None = None
-    record_mode: RecordMode | None = None
-    pull_mode: PullMode | None = None
-    grace_s: GraceSeconds | None = None
-    time_shift_s: TimeShiftSeconds | None = None
-    visibility: Visibility | None = None
+    name: Name | None = Field(None, description="Name of the source.")
+    protocol: Protocol | None = Field(None, description="How the media arrive.")
+    url: Url = Field(None, description="Address to pull from.")
+    retention_days: RetentionDays | None = Field(None, description="Recordings are kept for this many days.")
+    is_active: StrictBool | None = Field(None, description="False switches it off.")
+    record_mode: RecordMode | None = Field(None, description="When it is recorded.")
+    pull_mode: PullMode | None = Field(None, description="When it is pulled.")
+    grace_s: GraceSeconds | None = Field(
+        None, description="A lost stream may return into the same session for this long."
+    )
+    time_shift_s: TimeShiftSeconds | None = Field(
+        None, description="Rewind window while nothing is recorded; 0 switches it off."
+    )
+    visibility: Visibility | None = Field(None, description="Who may watch.")
 
 
 class SourceView(BaseModel):
@@ -71,21 +75,21 @@ class SourceView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: int
-    name: str
-    protocol: Protocol
+    id: int = Field(description="Number of the source.")
+    name: str = Field(description="Name of the source.")
+    protocol: Protocol = Field(description="How the media arrive.")
     url: str | None = Field(description="Address without credentials.")
     stream_name: str = Field(description="Public name on the media server.", examples=["k3v9q2m7x1ab"])
     key_hint: str | None = Field(description="Last four characters of the stream key.", examples=["9f3c"])
-    retention_days: int
-    is_active: bool
-    record_mode: RecordMode
-    pull_mode: PullMode
-    grace_s: int
-    time_shift_s: int
-    visibility: Visibility
-    created_at: datetime
-    updated_at: datetime
+    retention_days: int = Field(description="Recordings are kept for this many days.")
+    is_active: bool = Field(description="False switches it off.")
+    record_mode: RecordMode = Field(description="When it is recorded.")
+    pull_mode: PullMode = Field(description="When it is pulled.")
+    grace_s: int = Field(description="A lost stream may return into the same session for this long.")
+    time_shift_s: int = Field(description="Rewind window while nothing is recorded; 0 switches it off.")
+    visibility: Visibility = Field(description="Who may watch.")
+    created_at: datetime = Field(description="When it was made (UTC).")
+    updated_at: datetime = Field(description="When it was last changed (UTC).")
 
 
 class SourceCreated(SourceView):
@@ -100,41 +104,41 @@ class SourceCreated(SourceView):
 class PushTarget(BaseModel):
     """Where an encoder pushes to, with a new key that replaces the old one."""
 
-    push_url: str
-    stream_key: str
+    push_url: str = Field(description="RTMP server for the encoder.")
+    stream_key: str = Field(description="Stream key for the encoder, shown only now.")
 
 
 class MediaTrack(BaseModel):
     """One elementary stream, as it really is."""
 
-    kind: str = Field(examples=["video"])
-    codec: str = Field(examples=["h264"])
-    profile: str | None = None
-    level: str | None = None
-    width: int | None = None
-    height: int | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
+    kind: str = Field(examples=["video"], description="video or audio.")
+    codec: str = Field(examples=["h264"], description="Codec.")
+    profile: str | None = Field(None, description="Profile of the codec.")
+    level: str | None = Field(None, description="Level of the codec.")
+    width: int | None = Field(None, description="Pixels across.")
+    height: int | None = Field(None, description="Pixels down.")
+    sample_rate: int | None = Field(None, description="Samples per second of audio.")
+    channels: int | None = Field(None, description="Audio channels.")
 
 
 class SourceStatus(BaseModel):
     """What a source is doing now, asked of the media server at this moment."""
 
-    online: bool
+    online: bool = Field(description="Whether media arrive.")
     state: str = Field(
         description="offline, connecting, live, stalled, grace, retrying, failed or disabled.", examples=["live"]
     )
     since: datetime | None = Field(description="Since when the present session runs.")
-    tracks: list[MediaTrack]
+    tracks: list[MediaTrack] = Field(description="Elementary streams.")
     codec: str | None = Field(description="Video codec, or the audio codec of a stream without pictures.")
-    resolution: str | None = Field(examples=["1920x1080"])
-    fps: float | None
-    bitrate_bps: int | None
-    gop_ms: int | None
-    viewers: int
-    recording: bool
-    reconnects: int
-    error_code: str | None
+    resolution: str | None = Field(examples=["1920x1080"], description="Size of the picture.")
+    fps: float | None = Field(description="Pictures per second.")
+    bitrate_bps: int | None = Field(description="Bits per second.")
+    gop_ms: int | None = Field(description="Time between keyframes in milliseconds.")
+    viewers: int = Field(description="How many watch now.")
+    recording: bool = Field(description="Whether it is being recorded.")
+    reconnects: int = Field(description="How often it returned within this session.")
+    error_code: str | None = Field(description="Stable code of what went wrong, if anything.")
     last_error: str | None = Field(description="Why there is no picture, in plain words.")
 
 

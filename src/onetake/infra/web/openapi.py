@@ -1,6 +1,6 @@
 """The OpenAPI document: every operation names all answers that it can give, errors as problem+json."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -57,8 +57,13 @@ def _problem(status: int) -> dict[str, Any]:
     return answer
 
 
-def openapi_builder(app: FastAPI, about: str, tags: dict[str, str]) -> Callable[[], dict[str, Any]]:
-    """The function that FastAPI calls for the document; it is built once."""
+def openapi_builder(
+    app: FastAPI, about: str, tags: dict[str, str], public: Collection[str] = ()
+) -> Callable[[], dict[str, Any]]:
+    """The function that FastAPI calls for the document; it is built once.
+
+    `public` names routes (`GET /path`) that need no sign-in; where they look at one all the same, it is optional.
+    """
 
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -69,7 +74,7 @@ def openapi_builder(app: FastAPI, about: str, tags: dict[str, str]) -> Callable[
                 routes=app.routes,
                 tags=[{"name": name, "description": text} for name, text in tags.items()],
             )
-            app.openapi_schema = _complete(document)
+            app.openapi_schema = _complete(document, public)
         return app.openapi_schema
 
     return build
@@ -83,7 +88,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield method.upper(), path, item[method]
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: dict[str, Any], public: Collection[str]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
@@ -91,17 +96,19 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
     document["components"]["schemas"] = dict(sorted(schemas.items()))
-    for method, _, operation in operations(document):
-        _join_cookie_and_header(operation)
+    for method, path, operation in operations(document):
+        _state_security(operation, f"{method} {path}" in public)
         _add_answers(method.lower(), operation)
     return document
 
 
-def _join_cookie_and_header(operation: dict[str, Any]) -> None:
-    """Both are needed at once; FastAPI lists them as alternatives."""
+def _state_security(operation: dict[str, Any], public: bool) -> None:
+    """Cookie and header are needed at once, which FastAPI lists as alternatives; a public route can do without."""
     security = operation.get("security", [])
     if {"refreshCookie": []} in security:
         operation["security"] = [{"refreshCookie": [], "csrfHeader": []}]
+    elif public and security:
+        operation["security"] = [*security, {}]
 
 
 def _add_answers(method: str, operation: dict[str, Any]) -> None:

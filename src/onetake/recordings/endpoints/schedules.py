@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, status
 
 from onetake.accounts.auth import Permission, require
 from onetake.infra.web.deps import IdPath, PageDep, ReadSession, WriteSession
+from onetake.infra.web.openapi import answers
 from onetake.infra.web.problems import request_language
 from onetake.kit.clock import utc_now
 from onetake.kit.cron import parse_cron, zone
@@ -46,6 +47,7 @@ async def list_schedules(
     summary="Add a schedule",
     status_code=status.HTTP_201_CREATED,
     dependencies=_write,
+    responses=answers(404),
 )
 async def create_schedule(body: ScheduleCreate, request: Request, session: WriteSession) -> ScheduleView:
     """A plan that repeats (`cron_expr`) or happens once (`run_at`)."""
