@@ -14,7 +14,14 @@ from tests.media.recording.test_writer import sent
 from onetake.kit.ids import uuid7
 from onetake.media.fmp4 import Part
 from onetake.media.hls import VodTitle
-from onetake.media.recording import RecordingWriter, WriterOptions, recording_place, recover, recover_file
+from onetake.media.recording import (
+    RecordingPlace,
+    RecordingWriter,
+    WriterOptions,
+    recording_place,
+    recover,
+    recover_file,
+)
 
 NAME = "bframes"
 HEAD_BYTES = 67_000
@@ -254,6 +261,27 @@ class TestMarkers:
         (found,) = recover(tmp_path / "open")
         assert [(file.parts, file.problem) for file in found.files] == [(0, None)]
         assert not list((tmp_path / "open").iterdir())
+
+    def test_a_data_folder_that_was_moved(self, tmp_path: Path) -> None:
+        video = interrupted(tmp_path / "before")
+        (tmp_path / "before").rename(tmp_path / "after")
+        (found,) = recover(tmp_path / "after/open")
+        assert found.duration_s == pytest.approx(6.0)
+        assert plays(tmp_path / "after" / video.relative_to(tmp_path / "before")) == sent(NAME)
+
+    def test_a_folder_that_is_not_there_keeps_its_marker(self, tmp_path: Path) -> None:
+        video = interrupted(tmp_path)
+        shutil.rmtree(video.parent)
+        assert recover(tmp_path / "open")[0].problem
+        assert len(list((tmp_path / "open").iterdir())) == 1
+
+    def test_a_folder_outside_of_the_data_folder(self, tmp_path: Path) -> None:
+        place = RecordingPlace(tmp_path / "elsewhere", tmp_path / "data/open/x.json", "x")
+        writer = RecordingWriter(place)
+        for part in parts():
+            writer.append(part)
+        (found,) = recover(tmp_path / "data/open")
+        assert found.files[0].parts == 15
 
     def test_a_recording_that_cannot_be_repaired_stays_listed(self, tmp_path: Path) -> None:
         video = interrupted(tmp_path)

@@ -14,7 +14,10 @@ MAX_MARKER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What is being recorded: `folder` holds `files`, the last of which is being written."""
+    """What is being recorded: `folder`, relative to the data folder, holds `files`; the last is being written.
+
+    Relative, so that a data folder that was moved after a crash is still repaired.
+    """
 
     recording_id: str
     folder: str
@@ -46,6 +49,17 @@ def read_marker(path: Path) -> Marker:
     if version != VERSION or not names_are_text or any(os.sep in name for name in marker.files):
         raise BadMarker(f"{path.name}: strange content")
     return marker
+
+
+def folder_of(path: Path, marker: Marker) -> Path:
+    """The folder that the marker at `path` (`<data>/open/<id>.json`) speaks of."""
+    return path.parent.parent / marker.folder
+
+
+def relative_folder(path: Path, folder: Path) -> str:
+    """`folder` as the marker at `path` names it; absolute when it lies outside of the data folder."""
+    data_dir = path.parent.parent
+    return folder.relative_to(data_dir).as_posix() if folder.is_relative_to(data_dir) else str(folder)
 
 
 def remove_marker(path: Path) -> None:

@@ -19,7 +19,7 @@ from onetake.media.index.format import HEADER_BYTES, BadIndex, IndexHeader, Inde
 from onetake.media.index.reader import IndexReader
 from onetake.media.index.writer import IndexWriter
 from onetake.media.recording.disk import pwrite_all, sync_data
-from onetake.media.recording.marker import BadMarker, read_marker, remove_marker
+from onetake.media.recording.marker import BadMarker, folder_of, read_marker, remove_marker
 from onetake.media.recording.pair import write_sidx
 from onetake.media.recording.paths import index_path
 
@@ -48,7 +48,7 @@ class FileRecovery:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What became of one recording that was in progress. `problem`: its marker could not be read."""
+    """What became of one recording that was in progress. `problem`: its marker or its folder could not be read."""
 
     marker: str
     recording_id: str = ""
@@ -77,8 +77,11 @@ def _recover_marked(path: Path, *, finish: bool) -> Recovery:
         marker = read_marker(path)
     except (BadMarker, OSError) as error:
         return Recovery(path.name, problem=str(error))
-    files = tuple(_recover_listed(Path(marker.folder), name, finish=finish) for name in marker.files)
-    found = Recovery(path.name, marker.recording_id, marker.folder, files)
+    folder = folder_of(path, marker)
+    if not folder.is_dir():
+        return Recovery(path.name, marker.recording_id, str(folder), problem="its folder is not there")
+    files = tuple(_recover_listed(folder, name, finish=finish) for name in marker.files)
+    found = Recovery(path.name, marker.recording_id, str(folder), files)
     if finish and not any(file.problem for file in files):
         with suppress(OSError):
             remove_marker(path)

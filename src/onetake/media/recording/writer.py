@@ -16,7 +16,7 @@ from onetake.media.recording.disk import (
     SyncFailed,
     typed_errors,
 )
-from onetake.media.recording.marker import Marker, remove_marker, write_marker
+from onetake.media.recording.marker import Marker, relative_folder, remove_marker, write_marker
 from onetake.media.recording.pair import OpenPair
 from onetake.media.recording.paths import RecordingPlace, index_path, next_number, video_files
 from onetake.media.recording.summary import Damage, FileSummary, Gap, RecordingSummary
@@ -174,7 +174,8 @@ class RecordingWriter:
             path = self.place.video(next_number(folder))
             if self.place.marker is not None:
                 names = [*(video.name for video in video_files(folder)), path.name]
-                write_marker(self.place.marker, Marker(self.place.recording_id, str(folder), names, wall_ms()))
+                inside = relative_folder(self.place.marker, folder)
+                write_marker(self.place.marker, Marker(self.place.recording_id, inside, names, wall_ms()))
         self._parts = self._ticks = 0
         return OpenPair(path, part, self._clock)
 
