@@ -1,4 +1,4 @@
-"""The figures of an incoming stream follow their definitions (reference § 4.1)."""
+"""The figures of an incoming stream follow their definitions."""
 
 import pytest
 

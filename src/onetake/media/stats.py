@@ -60,7 +60,7 @@ class _Window:
 
 @dataclass(slots=True)
 class Totals:
-    """Counts since the start, that only grow: differences of two of them fill `stat_push` (reference § 4.3)."""
+    """Counts since the start, that only grow: differences of two of them fill the buckets of a roll-up."""
 
     video_frames: int = 0
     audio_frames: int = 0

@@ -1,4 +1,4 @@
-"""The rules for time from outside (DESIGN §2), in one place.
+"""The rules for time from outside, in one place (docs/adr/0021).
 
 Timestamps of encoders, cameras and relays are never trusted. `Normalizer` turns them into one continuous timeline
 that starts at 0 and whose DTS rise strictly on each track. Only at a start is anything held back:
@@ -140,7 +140,7 @@ class _Timeline:
 class Normalizer:
     """One live session, over all its connections: tracks and raw units in, tracks, clean units and gaps out.
 
-    `dropped` counts units left out, by reason (§ 4.1 "ingest").
+    `dropped` counts units left out, by reason.
     """
 
     def __init__(self) -> None:
