@@ -583,6 +583,7 @@ async def test_cors_and_preflight_for_media_only(files: Files, tmp_path: Path) -
     preflight = await files.get(f"/vod/{recorded.id}/video.mp4", "OPTIONS", Origin="http://page.example")
     assert preflight.status == 204
     assert "Range" in preflight.headers["Access-Control-Allow-Headers"]
+    assert answer.headers["Server"] == "OneTake"
     control = await files.get("/control/viewers", Origin="http://page.example")
     assert "Access-Control-Allow-Origin" not in control.headers
     assert (await files.get("/healthz")).status == 200

@@ -117,6 +117,7 @@ class FileServer:
         app.router.add_get("/metrics", self._get_metrics)
         app.router.add_get("/healthz", _healthz)
         app.on_response_prepare.append(allow_any_origin)
+        app.on_response_prepare.append(_name_server)
         app.cleanup_ctx.append(self._housekeeping)
         return app
 
@@ -428,6 +429,11 @@ async def _told(request: web.Request, *fields: str) -> tuple[str, str, Mapping[s
         raise web.HTTPBadRequest(text=f"{' and '.join(fields)} must be texts of 1 to 128 characters")
     texts = [str(value) for value in values]
     return texts[0], texts[-1], body
+
+
+async def _name_server(request: web.Request, response: web.StreamResponse) -> None:
+    """No versions of ours in headers."""
+    response.headers["Server"] = "OneTake"
 
 
 async def _nothing(request: web.Request) -> web.Response:
