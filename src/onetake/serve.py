@@ -58,11 +58,11 @@ def _processes(web: socket.socket, *, with_media: bool) -> list[ProcessSpec]:
         os.environ[COLOR_ENV] = "1"
     table = [
         ProcessSpec("api", _command("api"), (web.fileno(),), {LISTEN_FD_ENV: str(web.fileno())}),
-        ProcessSpec("worker", _command("worker")),
+        ProcessSpec("worker", _command("worker"), after="api"),
     ]
     if with_media:
-        table.append(ProcessSpec("media", _command("media", "--part=live")))
-        table.append(ProcessSpec("files", _command("media", "--part=files")))
+        table.append(ProcessSpec("media", _command("media", "--part=live"), after="api"))
+        table.append(ProcessSpec("files", _command("media", "--part=files"), after="api"))
     return table
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -88,11 +89,40 @@ async def test_tells_when_everything_is_ready(tmp_path: Path) -> None:
     async with supervising(supervisor):
         async with asyncio.timeout(30):
             await ready.wait()
+        await log.wait_for(lambda _: len(log.pids()) == 2)
         roles = {info.role: info.pid for info in read_run_files(tmp_path)}
         assert set(roles) == {"a", "b", "supervisor"}
         assert set(log.pids()) == {roles["a"], roles["b"]}
     assert sorted(line for line in log.lines if "bye" in line) == ["a: bye", "b: bye"]
     assert list(read_run_files(tmp_path)) == []
+
+
+async def test_one_starts_after_another_is_ready(tmp_path: Path) -> None:
+    ready = asyncio.Event()
+    log = Log()
+    first, second = spec(GOOD, "first"), spec(GOOD, "second")
+    specs = [dataclasses.replace(second, after="first"), first]
+    async with supervising(Supervisor(specs, tmp_path, log, on_ready=ready.set)):
+        async with asyncio.timeout(30):
+            await ready.wait()
+        await log.wait_for(lambda _: len(log.pids()) == 2)
+        assert [line.split(":")[0] for line in log.lines] == ["first", "second"]
+
+
+async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AFTER_LIMIT_S", 0.01)
+    log = Log()
+    never = spec("import time; time.sleep(600)", "never")
+    specs = [never, dataclasses.replace(spec(GOOD, "other"), after="never")]
+    async with supervising(Supervisor(specs, tmp_path, log)):
+        await log.wait_for(lambda _: bool(log.pids()))
+
+
+async def test_stop_before_its_turn(tmp_path: Path) -> None:
+    never = spec("import time; time.sleep(600)", "never")
+    specs = [never, dataclasses.replace(spec(GOOD, "other"), after="never")]
+    async with supervising(Supervisor(specs, tmp_path, Log())):
+        await asyncio.sleep(0)
 
 
 async def test_restarts_a_crashed_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

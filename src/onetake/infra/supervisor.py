@@ -20,6 +20,7 @@ from onetake.kit.lifeline import BEAT_FD_ENV, SUPERVISOR_PID_ENV
 
 START_LIMIT_S = 60.0
 BEAT_LIMIT_S = 10.0
+AFTER_LIMIT_S = 5.0
 STOP_GRACE_S = 8.0
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
@@ -34,12 +35,17 @@ Echo = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One child: its role, command line, inherited descriptors and additions to the environment."""
+    """One child: its role, command line, inherited descriptors and additions to the environment.
+
+    At the first start it waits until the role `after` is ready (5 s at most), so that on a small machine the page
+    answers before the rest competes for the processor.
+    """
 
     role: str
     argv: Sequence[str]
     pass_fds: tuple[int, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    after: str | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +75,8 @@ class Supervisor:
         self._echo = echo
         self._on_ready = on_ready
         self._children: dict[str, _Child] = {}
-        self._waiting_for = {spec.role for spec in specs}
+        self._ready = {spec.role: asyncio.Event() for spec in specs}
+        self._told_ready = False
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -91,6 +98,7 @@ class Supervisor:
 
     async def _keep(self, spec: ProcessSpec) -> None:
         backoff_s, restarts = FIRST_BACKOFF_S, 0
+        await self._turn(spec)
         while not self._stopping.is_set():
             lived_s = 0.0
             try:
@@ -104,6 +112,14 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff_s)
             backoff_s, restarts = min(MAX_BACKOFF_S, backoff_s * 2), restarts + 1
+
+    async def _turn(self, spec: ProcessSpec) -> None:
+        if spec.after is None:
+            return
+        events = [asyncio.create_task(event.wait()) for event in (self._ready[spec.after], self._stopping)]
+        await asyncio.wait(events, timeout=AFTER_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+        for event in events:
+            event.cancel()
 
     async def _run_once(self, spec: ProcessSpec, restarts: int) -> float:
         """One life of a child, from start to the last line of its log; returns its length in seconds."""
@@ -168,10 +184,11 @@ class Supervisor:
         beat = _last_beat(data)
         child.lag_ms = float(beat.get("lag_ms", 0.0))
         run_file.beat(child.lag_ms)
-        if beat.get("ready") and role in self._waiting_for:
-            self._waiting_for.discard(role)
-            if not self._waiting_for:
-                self._on_ready()
+        if beat.get("ready"):
+            self._ready[role].set()
+        if not self._told_ready and all(event.is_set() for event in self._ready.values()):
+            self._told_ready = True
+            self._on_ready()
 
     async def _watch_beats(self) -> None:
         while True:
