@@ -123,7 +123,15 @@ class TestRecord:
         with pytest.raises(CodecError):
             hevc.parse_record(record)
 
-    @pytest.mark.parametrize("nals", [[], [sps()], [b"\x40\x01x", sps(), b"\x44\x01" + bytes(70_000)]])
+    @pytest.mark.parametrize(
+        "nals",
+        [
+            [],
+            [sps()],
+            [b"\x40\x01x", sps(), b"\x44\x01" + bytes(70_000)],
+            [b"\x40\x01x", sps()] + [b"\x44\x01"] * 65_536,
+        ],
+    )
     def test_cannot_be_built(self, nals: list[bytes]) -> None:
         with pytest.raises(CodecError):
             hevc.build_record(nals)

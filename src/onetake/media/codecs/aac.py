@@ -63,18 +63,20 @@ def _sample_rate(bits: BitReader) -> int:
 
 
 def _program_channels(bits: BitReader, channel_config: int) -> int:
-    """Channels of a program config element (§ 4.4.1.1), which follows when the channel configuration is 0."""
+    """Channels of a program config element (§ 4.4.1.1), which follows when the channel configuration is 0.
+
+    Front, side and back elements have one channel or a pair, effect elements one.
+    """
     if channel_config != 0:
         raise CodecError(f"AAC channel configuration {channel_config} does not exist")
     bits.skip(10)
-    pairs = bits.read(4) + 0, bits.read(4) + 0, bits.read(4) + 0
-    lfe = bits.read(2)
+    elements = bits.read(4) + bits.read(4) + bits.read(4)
+    channels = bits.read(2)
     bits.skip(7)
     bits.skip(4 * bits.read(1))
     bits.skip(4 * bits.read(1))
     bits.skip(3 * bits.read(1))
-    channels = lfe
-    for _ in range(sum(pairs)):
+    for _ in range(elements):
         channels += 1 + bits.read(1)
         bits.skip(4)
     if not channels:

@@ -1,6 +1,5 @@
 """H.264 (ISO 14496-10): parameter sets, the `avcC` record (ISO 14496-15 § 5.3.3.1) and random access points."""
 
-import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from itertools import islice
 
 from onetake.media.bits import BitReader, CodecError, unescape
 from onetake.media.codecs.info import VideoInfo
+from onetake.media.codecs.nal import read_sized, write_sized
 from onetake.media.units import Codec
 
 CODEC = Codec.H264
@@ -190,23 +190,11 @@ def parse_record(record: bytes) -> tuple[int, list[bytes]]:
     """Length size and parameter sets of an `avcC` body. Raises CodecError."""
     if len(record) < 7 or record[0] != 1:
         raise CodecError("not an AVC decoder configuration record")
-    nals: list[bytes] = []
-    position = _read_sets(record, 6, record[5] & 0x1F, nals)
+    sps, position = read_sized(record, 6, record[5] & 0x1F)
     if position >= len(record):
         raise CodecError("AVC decoder configuration record ends too early")
-    _read_sets(record, position + 1, record[position], nals)
-    return (record[4] & 3) + 1, nals
-
-
-def _read_sets(record: bytes, position: int, count: int, nals: list[bytes]) -> int:
-    for _ in range(count):
-        start = position + 2
-        position = start + int.from_bytes(record[position:start], "big")
-        if position > len(record) or start > len(record):
-            raise CodecError("AVC decoder configuration record ends too early")
-        if position > start:
-            nals.append(record[start:position])
-    return position
+    pps, _ = read_sized(record, position + 1, record[position])
+    return (record[4] & 3) + 1, sps + pps
 
 
 def build_record(nals: Sequence[bytes]) -> bytes:
@@ -216,18 +204,11 @@ def build_record(nals: Sequence[bytes]) -> bytes:
         raise CodecError("H.264 needs 1 to 31 sequence and at least one picture parameter set")
     sps = parse_sps(sets[SPS][0])
     head = bytes((1, sps.profile, sps.constraints, sps.level, 0xFF, 0xE0 | len(sets[SPS])))
-    body = head + _pack(sets[SPS]) + bytes((len(sets[PPS]) & 0xFF,)) + _pack(sets[PPS])
+    body = head + write_sized(sets[SPS]) + bytes((len(sets[PPS]) & 0xFF,)) + write_sized(sets[PPS])
     if sps.profile in (66, 77, 88):
         return body
     depth = (0xFC | sps.chroma_format, 0xF8 | sps.bit_depth_luma - 8, 0xF8 | sps.bit_depth_chroma - 8)
-    return body + bytes((*depth, len(sets[SPS_EXT]) & 0xFF)) + _pack(sets[SPS_EXT])
-
-
-def _pack(nals: Sequence[bytes]) -> bytes:
-    try:
-        return b"".join(struct.pack(">H", len(nal)) + nal for nal in nals)
-    except struct.error as error:
-        raise CodecError("parameter set is longer than 65 535 bytes") from error
+    return body + bytes((*depth, len(sets[SPS_EXT]) & 0xFF)) + write_sized(sets[SPS_EXT])
 
 
 def video_info(nals: Sequence[bytes]) -> VideoInfo:

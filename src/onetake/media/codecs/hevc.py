@@ -1,12 +1,12 @@
 """H.265 (ISO 23008-2): parameter sets, the `hvcC` record (ISO 14496-15 § 8.3.3.1) and random access points."""
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onetake.media.bits import BitReader, CodecError, unescape
 from onetake.media.codecs.h264 import MAX_SIDE, plausible_fps
 from onetake.media.codecs.info import VideoInfo
+from onetake.media.codecs.nal import read_sized, write_sized
 from onetake.media.units import Codec
 
 CODEC = Codec.HEVC
@@ -181,19 +181,9 @@ def parse_record(record: bytes) -> tuple[int, list[bytes]]:
     position = _RECORD_HEAD_BYTES
     for _ in range(record[22]):
         count = int.from_bytes(record[position + 1 : position + 3], "big")
-        position = _read_array(record, position + 3, count, nals)
-    return (record[21] & 3) + 1, [nal for nal in nals if nal_type(nal) in PARAMETER_SETS]
-
-
-def _read_array(record: bytes, position: int, count: int, nals: list[bytes]) -> int:
-    for _ in range(count):
-        start = position + 2
-        position = start + int.from_bytes(record[position:start], "big")
-        if position > len(record) or start > len(record):
-            raise CodecError("HEVC decoder configuration record ends too early")
-        if position > start:
-            nals.append(record[start:position])
-    return position
+        array, position = read_sized(record, position + 3, count)
+        nals += [nal for nal in array if nal_type(nal) in PARAMETER_SETS]
+    return (record[21] & 3) + 1, nals
 
 
 def build_record(nals: Sequence[bytes]) -> bytes:
@@ -209,11 +199,9 @@ def build_record(nals: Sequence[bytes]) -> bytes:
 
 
 def _pack_array(kind: int, nals: Sequence[bytes]) -> bytes:
-    try:
-        body = b"".join(struct.pack(">H", len(nal)) + nal for nal in nals)
-        return struct.pack(">BH", 0x80 | kind, len(nals)) + body
-    except struct.error as error:
-        raise CodecError("parameter set is longer than 65 535 bytes") from error
+    if len(nals) > 0xFFFF:
+        raise CodecError("too many parameter sets")
+    return bytes((0x80 | kind,)) + len(nals).to_bytes(2, "big") + write_sized(nals)
 
 
 def video_info(nals: Sequence[bytes]) -> VideoInfo:

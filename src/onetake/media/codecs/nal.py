@@ -66,3 +66,27 @@ def split(payload: bytes, length_size: int = 4) -> list[bytes]:
 def join(nals: Sequence[bytes]) -> bytes:
     """NAL units with 4-byte lengths."""
     return b"".join(part for nal in nals for part in (len(nal).to_bytes(4, "big"), nal))
+
+
+def read_sized(record: bytes, position: int, count: int) -> tuple[list[bytes], int]:
+    """`count` NAL units with 16-bit lengths from `position` on, empty ones left out, and the position behind.
+
+    Raises CodecError.
+    """
+    nals = []
+    for _ in range(count):
+        start = position + 2
+        position = start + int.from_bytes(record[position:start], "big")
+        if position > len(record) or start > len(record):
+            raise CodecError("decoder configuration record ends too early")
+        if position > start:
+            nals.append(record[start:position])
+    return nals, position
+
+
+def write_sized(nals: Sequence[bytes]) -> bytes:
+    """NAL units with 16-bit lengths. Raises CodecError."""
+    try:
+        return b"".join(part for nal in nals for part in (len(nal).to_bytes(2, "big"), nal))
+    except OverflowError as error:
+        raise CodecError("parameter set is longer than 65 535 bytes") from error
