@@ -13,6 +13,7 @@ from onetake.engine.metrics import CONTENT_TYPE, MediaMetrics
 from onetake.engine.players import Players
 from onetake.engine.recordings import Recordings
 from onetake.engine.registry import LiveRegistry
+from onetake.engine.revocations import RevocationRelay
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.state import BadState, StateStore, StreamConfig, dump_state, dump_stream, parse_state, parse_stream
 from onetake.engine.streams import StreamHub
@@ -34,6 +35,7 @@ class Control:
         metrics: MediaMetrics,
         guard: ControlGuard,
         ports: Callable[[], dict[str, int]],
+        relay: RevocationRelay,
     ) -> None:
         self._store = store
         self._hub = hub
@@ -43,6 +45,7 @@ class Control:
         self._metrics = metrics
         self._guard = guard
         self._ports = ports
+        self._relay = relay
 
     def add_to(self, app: web.Application) -> None:
         """Register the routes."""
@@ -147,6 +150,7 @@ class Control:
         except ValueError:
             raise BadState("what must be session, viewer, asset or stream") from None
         self._players.account()
+        self._relay.changed()
         return {"revoked": len(gate.revocations())}
 
     # -- probes --------------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ Every media URL also exists below `/t/<token>/`; relative URLs of playlists inhe
 """
 
 import asyncio
-from functools import partial
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from onetake.engine.fanout import Viewer, chunked, encode_flv, encode_flv_chunked
 from onetake.engine.hls_live import HlsLive
+from onetake.engine.listener import note_request
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.streams import StreamHub
@@ -75,16 +75,10 @@ async def answer_preflight(request: web.Request, handler: Handler) -> web.Stream
 
 def media_app(hub: StreamHub, players: Players, hls: HlsLive) -> web.Application:
     """The application of the live port with its media routes."""
-    app = web.Application(middlewares=[answer_errors, answer_preflight], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[note_request, answer_errors, answer_preflight], client_max_size=MAX_BODY_BYTES)
     flv = FlvLive(hub, players)
     for prefix in ("", TOKEN):
         app.router.add_get(f"{prefix}/live/{NAME}.flv", flv.get)
         hls.add_to(app, f"{prefix}/live/{NAME}")
     app.on_response_prepare.append(allow_any_origin)
     return app
-
-
-def runner(app: web.Application) -> web.AppRunner:
-    """How the application is served: handlers end with their client, idle connections after 75 s."""
-    make = partial(web.AppRunner, handler_cancellation=True, keepalive_timeout=75, access_log=None)
-    return make(app, max_line_size=8190, max_field_size=8190, auto_decompress=False, shutdown_timeout=0.5)

@@ -14,13 +14,15 @@ from onetake.engine.control import Control
 from onetake.engine.disk import Disk
 from onetake.engine.hls_live import HlsLive
 from onetake.engine.hooks import HookClient, HookOptions, Hooks, client_event
-from onetake.engine.http_live import media_app, runner
+from onetake.engine.http_live import media_app
+from onetake.engine.listener import listening
 from onetake.engine.metrics import MediaMetrics
 from onetake.engine.options import MediaOptions
 from onetake.engine.players import Players
 from onetake.engine.pulls import Pulls
 from onetake.engine.recordings import Recordings, Sheet, recover_recordings
 from onetake.engine.registry import LiveRegistry
+from onetake.engine.revocations import RevocationRelay
 from onetake.engine.rtmp_server import RtmpServer
 from onetake.engine.sequence import SequenceBook
 from onetake.engine.srs_api import ControlGuard, SrsApi
@@ -50,6 +52,7 @@ class LiveServer:
         keyring = Keyring.from_secret(options.token_secret) if options.token_secret else None
         self.viewers = Viewers(on_join=self._tell_viewer("on_play"), on_leave=self._tell_viewer("on_stop"))
         self.players = Players(self.viewers, Gate(keyring))
+        self.relay = RevocationRelay(self.players.gate, _files_url(options), options.control_secret)
         self.pulls = Pulls(options, self.store, self.hub)
         self.registry = LiveRegistry(self.hub, self.players, self.recordings, self.pulls)
         self.rtmp = RtmpServer(options, self.hub, self.players)
@@ -84,12 +87,15 @@ class LiveServer:
         self.recordings.adopt(sheets, resumable)
         self._stack.push_async_callback(self.sequence.flush)
         self._stack.push_async_callback(self._drain)
-        await self._stack.enter_async_context(self._http())
+        options = self.options
+        served = listening(self._application(), options.bind, options.http_port, options.limits)
+        self.http_port = await self._stack.enter_async_context(served)
         await self.rtmp.start()
         self._stack.push_async_callback(self.rtmp.close)
         await self.pulls.start()
         self._stack.push_async_callback(self.pulls.close)
         await self._stack.enter_async_context(self._ticking())
+        await self._stack.enter_async_context(self.relay.running())
 
     def _load(self) -> None:
         self.options.data_dir.mkdir(parents=True, exist_ok=True)
@@ -106,25 +112,13 @@ class LiveServer:
         self.hub.close()
         await self.recordings.close()
 
-    @contextlib.asynccontextmanager
-    async def _http(self) -> AsyncIterator[None]:
-        served = runner(self._application())
-        await served.setup()
-        try:
-            site = web.TCPSite(served, self.options.bind, self.options.http_port, backlog=1024)
-            await site.start()
-            self.http_port = served.addresses[0][1]
-            yield
-        finally:
-            await served.cleanup()
-
     def _application(self) -> web.Application:
         options = self.options
         app = media_app(self.hub, self.players, HlsLive(options, self.hub, self.players))
         guard = ControlGuard(options.control_secret, options.standalone)
         metrics = MediaMetrics(self.registry, self.viewers, self.hooks)
         control = Control(
-            self.store, self.hub, self.recordings, self.registry, self.players, metrics, guard, self._ports
+            self.store, self.hub, self.recordings, self.registry, self.players, metrics, guard, self._ports, self.relay
         )
         control.add_to(app)
         SrsApi(self.registry, guard).add_to(app)
@@ -191,3 +185,9 @@ class LiveServer:
                 self.hooks.notify(client_event(action, client, **extra))
 
         return tell
+
+
+def _files_url(options: MediaOptions) -> str:
+    """Where this process finds the file process."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(options.bind, options.bind)
+    return f"http://{host}:{options.files_port}"
