@@ -54,7 +54,7 @@ SHOTS = (
     Shot("users-phone-dark", "/admin/users", "en", dark=True, phone=True),
     Shot("users-edit", "/admin/users", "en", open="[data-test=user-edit]"),
     Shot("jobs", "/admin/jobs"),
-    Shot("job", "/admin/jobs", "en", dark=True, open="[data-test=job-open]"),
+    Shot("job", "/admin/jobs?kind=jobs.selftest", "en", dark=True, open="[data-test=job-open]"),
     Shot("audit", "/admin/audit", "zh-TW"),
     Shot("audit-entry", "/admin/audit?action=users.update", "en", open="[data-test=audit-open]"),
     Shot("system", "/admin/system"),
