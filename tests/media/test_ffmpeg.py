@@ -121,6 +121,27 @@ def test_operands_never_look_like_options(name: str) -> None:
         assert not any(ord(char) < 32 for char in operand)
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["mode=listener", "mode=rendezvous", "localaddr=0.0.0.0", "MODE=listener", "mode=caller&mode=listener", "x"],
+)
+def test_srt_addresses_cannot_change_how_we_connect(query: str) -> None:
+    with pytest.raises(named.FormatNotAllowed):
+        build.from_url(f"srt://192.0.2.1:9000?{query}", Scheme.SRT)
+    build.from_url("srt://192.0.2.1:9000?mode=caller&streamid=read:a&passphrase=0123456789", Scheme.SRT)
+
+
+@given(st.sampled_from(Scheme), st.text(max_size=60))
+def test_url_operands_are_addresses_of_their_scheme(scheme: Scheme, tail: str) -> None:
+    for url in (f"{scheme.value}://192.0.2.1/{tail}", tail):
+        try:
+            args = build.from_url(url, scheme, http_proxy="http://t:x@127.0.0.1:1").args
+        except (named.FormatNotAllowed, ValueError):
+            continue
+        assert args[-2] == "-i"
+        assert args[-1].lower().startswith(f"{scheme.value}:")
+
+
 @given(st.integers(), st.integers(), st.floats())
 def test_numbers_are_bounded(width: int, kbps: int, start_s: float) -> None:
     for make in (

@@ -85,11 +85,12 @@ class PullSpec:
         """From the `pull` object of the desired state.
 
         Raises:
-            UrlRefused: the URL is none that can be pulled.
+            UrlRefused, FormatNotAllowed: the URL is none that can be pulled.
         """
         spec = cls(str(raw.get("url", "")), raw.get("loop") is True)
         if not spec.builtin:
             parse_target(spec.url, PULL_SCHEMES, userinfo=True)
+            build.check_query(spec.url)
         return spec
 
     @property

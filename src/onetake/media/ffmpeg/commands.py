@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from onetake.media.ffmpeg.errors import FormatNotAllowed, ToolMissing
 
@@ -62,6 +62,11 @@ _FORMATS = {
     Scheme.SRT: "mpegts",
     Scheme.HTTP: HTTP_FORMATS,
 }
+
+
+# What a person may say in the query of an SRT address; the rest (listener mode, local addresses) is ours to decide.
+SRT_OPTIONS = frozenset({"streamid", "srt_streamid", "passphrase", "pbkeylen", "latency", "rcvlatency", "peerlatency"})
+_SRT_FIXED = frozenset({("mode", "caller"), ("transtype", "live")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +163,26 @@ def from_url(
     """
     if urlsplit(url).scheme.lower() != scheme or (scheme is Scheme.HTTP and not http_proxy):
         raise FormatNotAllowed
+    check_query(url)
     args = ["-protocol_whitelist", _PROTOCOLS[scheme], "-format_whitelist", _FORMATS[scheme], *_limits()]
     args += ["-stream_loop", "-1"] if endless else []
     args += ["-readrate", "1", "-readrate_initial_burst", "2"] if paced else []
     args += _scheme_options(scheme, tls_name, rtmp_tc_url, http_proxy)
     return Input((*args, "-i", url))
+
+
+def check_query(url: str) -> None:
+    """Refuse an SRT address whose query would change how we connect: ffmpeg takes its options from there.
+
+    Raises:
+        FormatNotAllowed: it names another option.
+    """
+    parts = urlsplit(url)
+    if parts.scheme.lower() == Scheme.SRT:
+        told = parse_qsl(parts.query, keep_blank_values=True)
+        # ffmpeg takes what follows the first question mark, also behind a hash.
+        if "#" in url or any(key not in SRT_OPTIONS and (key, value) not in _SRT_FIXED for key, value in told):
+            raise FormatNotAllowed
 
 
 def pattern(width: int = 640, height: int = 360, fps: int = 25) -> Input:
