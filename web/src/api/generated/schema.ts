@@ -1353,10 +1353,11 @@ export interface components {
          * @description One act on many videos.
          */
         Batch: {
+            /** @description What is done to them. */
             action: components["schemas"]["BatchAction"];
             /**
              * Ids
-             * @description Videos.
+             * @description Numbers of the videos.
              */
             ids: number[];
         };
@@ -1371,9 +1372,15 @@ export interface components {
          * @description What became of each video: `done`, or the code of the error.
          */
         BatchResult: {
-            /** Done */
+            /**
+             * Done
+             * @description How many succeeded.
+             */
             done: number;
-            /** Results */
+            /**
+             * Results
+             * @description By video number: `done`, or the code of the error.
+             */
             results: {
                 [key: string]: string;
             };
@@ -1417,9 +1424,15 @@ export interface components {
          * @description What an expression means before it is saved.
          */
         CronPreview: {
-            /** In Words */
+            /**
+             * In Words
+             * @description The plan in the caller's language.
+             */
             in_words: string;
-            /** Next Runs */
+            /**
+             * Next Runs
+             * @description The next five runs, in the plan's own time zone.
+             */
             next_runs: string[];
         };
         /**
@@ -1525,6 +1538,7 @@ export interface components {
             duration_ms: number;
             /**
              * Reason
+             * @description Why the source was away.
              * @default
              */
             reason: string;
@@ -1965,27 +1979,47 @@ export interface components {
          * @description One elementary stream, as it really is.
          */
         MediaTrack: {
-            /** Channels */
+            /**
+             * Channels
+             * @description Audio channels.
+             */
             channels?: number | null;
             /**
              * Codec
+             * @description Codec.
              * @example h264
              */
             codec: string;
-            /** Height */
+            /**
+             * Height
+             * @description Pixels down.
+             */
             height?: number | null;
             /**
              * Kind
+             * @description video or audio.
              * @example video
              */
             kind: string;
-            /** Level */
+            /**
+             * Level
+             * @description Level of the codec.
+             */
             level?: string | null;
-            /** Profile */
+            /**
+             * Profile
+             * @description Profile of the codec.
+             */
             profile?: string | null;
-            /** Sample Rate */
+            /**
+             * Sample Rate
+             * @description Samples per second of audio.
+             */
             sample_rate?: number | null;
-            /** Width */
+            /**
+             * Width
+             * @description Pixels across.
+             */
             width?: number | null;
         };
         /**
@@ -2037,13 +2071,23 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was made (UTC).
              */
             created_at: string;
-            /** Cron Expr */
+            /**
+             * Cron Expr
+             * @description Cron expression; null for a plan that happens once.
+             */
             cron_expr: string | null;
-            /** Duration S */
+            /**
+             * Duration S
+             * @description Length of the recording in seconds.
+             */
             duration_s: number;
-            /** Id */
+            /**
+             * Id
+             * @description Number of the schedule.
+             */
             id: number;
             /**
              * In Words
@@ -2052,34 +2096,64 @@ export interface components {
              * @example 周一至周五 19:30
              */
             in_words: string;
-            /** Is Active */
+            /**
+             * Is Active
+             * @description False switches it off.
+             */
             is_active: boolean;
-            /** Last Result */
+            /**
+             * Last Result
+             * @description What became of the last run.
+             */
             last_result: string | null;
-            /** Last Run At */
+            /**
+             * Last Run At
+             * @description When it last ran (UTC).
+             */
             last_run_at: string | null;
-            /** Last Task Id */
+            /**
+             * Last Task Id
+             * @description Number of the last run's recording task.
+             */
             last_task_id: number | null;
+            /** @description What happens when the time has passed unnoticed. */
             missed: components["schemas"]["Missed"];
-            /** Name */
+            /**
+             * Name
+             * @description Name of the schedule.
+             */
             name: string;
-            /** Next Run At */
+            /**
+             * Next Run At
+             * @description When it runs next (UTC).
+             */
             next_run_at: string | null;
             /**
              * Next Runs
              * @description The next five runs, in its own time zone.
              */
             next_runs?: string[];
+            /** @description What happens when the source is being recorded already. */
             overlap: components["schemas"]["Overlap"];
-            /** Run At */
+            /**
+             * Run At
+             * @description The one time that it runs; null for a plan that repeats.
+             */
             run_at: string | null;
-            /** Source Id */
+            /**
+             * Source Id
+             * @description Number of the source.
+             */
             source_id: number;
-            /** Timezone */
+            /**
+             * Timezone
+             * @description IANA zone of the expression.
+             */
             timezone: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When it was last changed (UTC).
              */
             updated_at: string;
         };
@@ -2362,7 +2436,10 @@ export interface components {
              * @description The same as a download.
              */
             download_url: string;
-            /** Duration */
+            /**
+             * Duration
+             * @description Length in seconds.
+             */
             duration: number;
             /**
              * Expires At
@@ -2381,7 +2458,10 @@ export interface components {
              * @example /t/AQE…/vod/0199…/index.m3u8
              */
             hls_url: string;
-            /** Is Live */
+            /**
+             * Is Live
+             * @description Still being recorded.
+             */
             is_live: boolean;
             /**
              * Last Position
@@ -2398,9 +2478,15 @@ export interface components {
              * @description The recording as one MP4.
              */
             mp4_url: string;
-            /** Poster Url */
+            /**
+             * Poster Url
+             * @description Signed path of the poster.
+             */
             poster_url: string | null;
-            /** Storyboard Url */
+            /**
+             * Storyboard Url
+             * @description Signed path of the storyboard's WebVTT.
+             */
             storyboard_url: string | null;
         };
         /**
@@ -2408,7 +2494,10 @@ export interface components {
          * @description Which picture shall be the poster.
          */
         PosterChoice: {
-            /** Time S */
+            /**
+             * Time S
+             * @description Second of the picture.
+             */
             time_s: number;
         };
         /**
@@ -2547,6 +2636,7 @@ export interface components {
         ProgressReport: {
             /**
              * Device Type
+             * @description Kind of device.
              * @default
              * @example desktop
              */
@@ -2586,9 +2676,15 @@ export interface components {
          * @description Where an encoder pushes to, with a new key that replaces the old one.
          */
         PushTarget: {
-            /** Push Url */
+            /**
+             * Push Url
+             * @description RTMP server for the encoder.
+             */
             push_url: string;
-            /** Stream Key */
+            /**
+             * Stream Key
+             * @description Stream key for the encoder, shown only now.
+             */
             stream_key: string;
         };
         /**
@@ -2678,7 +2774,10 @@ export interface components {
              * @default 0
              */
             pre_roll_s: number;
-            /** Title */
+            /**
+             * Title
+             * @description Title of the video.
+             */
             title?: string | null;
         };
         /**
@@ -2724,18 +2823,28 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was made (UTC).
              */
             created_at: string;
-            /** File Size */
+            /**
+             * File Size
+             * @description Bytes.
+             */
             file_size: number;
-            /** Id */
+            /**
+             * Id
+             * @description Number of the video.
+             */
             id: number;
             /**
              * Reason
              * @description `age` or `disk`.
              */
             reason: string;
-            /** Title */
+            /**
+             * Title
+             * @description Title of the video.
+             */
             title: string;
         };
         /**
@@ -2743,11 +2852,20 @@ export interface components {
          * @description What the next retention run would do.
          */
         RetentionPreview: {
-            /** Bytes */
+            /**
+             * Bytes
+             * @description Bytes that it would free.
+             */
             bytes: number;
-            /** Items */
+            /**
+             * Items
+             * @description The videos.
+             */
             items: components["schemas"]["RetentionItem"][];
-            /** Truncated */
+            /**
+             * Truncated
+             * @description True when there are more than are listed.
+             */
             truncated: boolean;
         };
         /**
@@ -2855,21 +2973,28 @@ export interface components {
          * @description A new schedule: `cron_expr` to repeat, or `run_at` to run once.
          */
         ScheduleCreate: {
-            /** Cron Expr */
+            /**
+             * Cron Expr
+             * @description Cron expression; null for a plan that happens once.
+             */
             cron_expr?: string | null;
             /**
              * Duration S
-             * @description Length of the recording.
+             * @description Length of the recording in seconds.
              * @default 3600
              * @example 3600
              */
             duration_s: number;
             /**
              * Is Active
+             * @description False switches it off.
              * @default true
              */
             is_active: boolean;
-            /** @default start_late */
+            /**
+             * @description What happens when the time has passed unnoticed.
+             * @default start_late
+             */
             missed: components["schemas"]["Missed"];
             /**
              * Name
@@ -2877,15 +3002,24 @@ export interface components {
              * @example 晚间课
              */
             name: string;
-            /** @default skip */
+            /**
+             * @description What happens when the source is being recorded already.
+             * @default skip
+             */
             overlap: components["schemas"]["Overlap"];
-            /** Run At */
+            /**
+             * Run At
+             * @description The one time that it runs; null for a plan that repeats.
+             */
             run_at?: string | null;
-            /** Source Id */
+            /**
+             * Source Id
+             * @description Number of the source.
+             */
             source_id: number;
             /**
              * Timezone
-             * @description IANA zone.
+             * @description IANA zone of the expression.
              * @default Asia/Shanghai
              * @example Asia/Shanghai
              */
@@ -2907,21 +3041,44 @@ export interface components {
          * @description Fields left out stay as they are.
          */
         ScheduleUpdate: {
-            /** Cron Expr */
+            /**
+             * Cron Expr
+             * @description Cron expression; null for a plan that happens once.
+             */
             cron_expr?: string | null;
-            /** Duration S */
+            /**
+             * Duration S
+             * @description Length of the recording in seconds.
+             */
             duration_s?: number | null;
-            /** Is Active */
+            /**
+             * Is Active
+             * @description False switches it off.
+             */
             is_active?: boolean | null;
+            /** @description What happens when the time has passed unnoticed. */
             missed?: components["schemas"]["Missed"] | null;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the schedule.
+             */
             name?: string | null;
+            /** @description What happens when the source is being recorded already. */
             overlap?: components["schemas"]["Overlap"] | null;
-            /** Run At */
+            /**
+             * Run At
+             * @description The one time that it runs; null for a plan that repeats.
+             */
             run_at?: string | null;
-            /** Source Id */
+            /**
+             * Source Id
+             * @description Number of the source.
+             */
             source_id?: number | null;
-            /** Timezone */
+            /**
+             * Timezone
+             * @description IANA zone of the expression.
+             */
             timezone?: string | null;
         };
         /**
@@ -3035,6 +3192,7 @@ export interface components {
             grace_s: number;
             /**
              * Is Active
+             * @description False switches it off.
              * @default true
              */
             is_active: boolean;
@@ -3044,10 +3202,17 @@ export interface components {
              * @example 大礼堂一号机
              */
             name: string;
+            /** @description How the media arrive. */
             protocol: components["schemas"]["Protocol"];
-            /** @default always */
+            /**
+             * @description When it is pulled.
+             * @default always
+             */
             pull_mode: components["schemas"]["PullMode"];
-            /** @default manual */
+            /**
+             * @description When it is recorded.
+             * @default manual
+             */
             record_mode: components["schemas"]["RecordMode"];
             /**
              * Retention Days
@@ -3063,11 +3228,14 @@ export interface components {
             time_shift_s: number;
             /**
              * Url
-             * @description Address to pull from; null for `push` and `test`.
+             * @description Address to pull from.
              * @example rtmp://203.0.113.7/live/hall
              */
             url?: string | null;
-            /** @default private */
+            /**
+             * @description Who may watch.
+             * @default private
+             */
             visibility: components["schemas"]["Visibility"];
         };
         /**
@@ -3078,13 +3246,23 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was made (UTC).
              */
             created_at: string;
-            /** Grace S */
+            /**
+             * Grace S
+             * @description A lost stream may return into the same session for this long.
+             */
             grace_s: number;
-            /** Id */
+            /**
+             * Id
+             * @description Number of the source.
+             */
             id: number;
-            /** Is Active */
+            /**
+             * Is Active
+             * @description False switches it off.
+             */
             is_active: boolean;
             /**
              * Key Hint
@@ -3092,9 +3270,14 @@ export interface components {
              * @example 9f3c
              */
             key_hint: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the source.
+             */
             name: string;
+            /** @description How the media arrive. */
             protocol: components["schemas"]["Protocol"];
+            /** @description When it is pulled. */
             pull_mode: components["schemas"]["PullMode"];
             /**
              * Push Url
@@ -3102,8 +3285,12 @@ export interface components {
              * @example rtmp://192.0.2.1:1935/live
              */
             push_url: string | null;
+            /** @description When it is recorded. */
             record_mode: components["schemas"]["RecordMode"];
-            /** Retention Days */
+            /**
+             * Retention Days
+             * @description Recordings are kept for this many days.
+             */
             retention_days: number;
             /**
              * Stream Key
@@ -3117,11 +3304,15 @@ export interface components {
              * @example k3v9q2m7x1ab
              */
             stream_name: string;
-            /** Time Shift S */
+            /**
+             * Time Shift S
+             * @description Rewind window while nothing is recorded; 0 switches it off.
+             */
             time_shift_s: number;
             /**
              * Updated At
              * Format: date-time
+             * @description When it was last changed (UTC).
              */
             updated_at: string;
             /**
@@ -3129,6 +3320,7 @@ export interface components {
              * @description Address without credentials.
              */
             url: string | null;
+            /** @description Who may watch. */
             visibility: components["schemas"]["Visibility"];
         };
         /**
@@ -3136,32 +3328,54 @@ export interface components {
          * @description What a source is doing now, asked of the media server at this moment.
          */
         SourceStatus: {
-            /** Bitrate Bps */
+            /**
+             * Bitrate Bps
+             * @description Bits per second.
+             */
             bitrate_bps: number | null;
             /**
              * Codec
              * @description Video codec, or the audio codec of a stream without pictures.
              */
             codec: string | null;
-            /** Error Code */
+            /**
+             * Error Code
+             * @description Stable code of what went wrong, if anything.
+             */
             error_code: string | null;
-            /** Fps */
+            /**
+             * Fps
+             * @description Pictures per second.
+             */
             fps: number | null;
-            /** Gop Ms */
+            /**
+             * Gop Ms
+             * @description Time between keyframes in milliseconds.
+             */
             gop_ms: number | null;
             /**
              * Last Error
              * @description Why there is no picture, in plain words.
              */
             last_error: string | null;
-            /** Online */
+            /**
+             * Online
+             * @description Whether media arrive.
+             */
             online: boolean;
-            /** Reconnects */
+            /**
+             * Reconnects
+             * @description How often it returned within this session.
+             */
             reconnects: number;
-            /** Recording */
+            /**
+             * Recording
+             * @description Whether it is being recorded.
+             */
             recording: boolean;
             /**
              * Resolution
+             * @description Size of the picture.
              * @example 1920x1080
              */
             resolution: string | null;
@@ -3176,9 +3390,15 @@ export interface components {
              * @example live
              */
             state: string;
-            /** Tracks */
+            /**
+             * Tracks
+             * @description Elementary streams.
+             */
             tracks: components["schemas"]["MediaTrack"][];
-            /** Viewers */
+            /**
+             * Viewers
+             * @description How many watch now.
+             */
             viewers: number;
         };
         /**
@@ -3192,25 +3412,44 @@ export interface components {
          * @description Fields left out stay as they are.
          */
         SourceUpdate: {
-            /** Grace S */
+            /**
+             * Grace S
+             * @description A lost stream may return into the same session for this long.
+             */
             grace_s?: number | null;
-            /** Is Active */
+            /**
+             * Is Active
+             * @description False switches it off.
+             */
             is_active?: boolean | null;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the source.
+             */
             name?: string | null;
+            /** @description How the media arrive. */
             protocol?: components["schemas"]["Protocol"] | null;
+            /** @description When it is pulled. */
             pull_mode?: components["schemas"]["PullMode"] | null;
+            /** @description When it is recorded. */
             record_mode?: components["schemas"]["RecordMode"] | null;
-            /** Retention Days */
+            /**
+             * Retention Days
+             * @description Recordings are kept for this many days.
+             */
             retention_days?: number | null;
-            /** Time Shift S */
+            /**
+             * Time Shift S
+             * @description Rewind window while nothing is recorded; 0 switches it off.
+             */
             time_shift_s?: number | null;
             /**
              * Url
-             * @description Address to pull from; null for `push` and `test`.
+             * @description Address to pull from.
              * @example rtmp://203.0.113.7/live/hall
              */
             url?: string | null;
+            /** @description Who may watch. */
             visibility?: components["schemas"]["Visibility"] | null;
         };
         /**
@@ -3221,13 +3460,23 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was made (UTC).
              */
             created_at: string;
-            /** Grace S */
+            /**
+             * Grace S
+             * @description A lost stream may return into the same session for this long.
+             */
             grace_s: number;
-            /** Id */
+            /**
+             * Id
+             * @description Number of the source.
+             */
             id: number;
-            /** Is Active */
+            /**
+             * Is Active
+             * @description False switches it off.
+             */
             is_active: boolean;
             /**
              * Key Hint
@@ -3235,12 +3484,21 @@ export interface components {
              * @example 9f3c
              */
             key_hint: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Name of the source.
+             */
             name: string;
+            /** @description How the media arrive. */
             protocol: components["schemas"]["Protocol"];
+            /** @description When it is pulled. */
             pull_mode: components["schemas"]["PullMode"];
+            /** @description When it is recorded. */
             record_mode: components["schemas"]["RecordMode"];
-            /** Retention Days */
+            /**
+             * Retention Days
+             * @description Recordings are kept for this many days.
+             */
             retention_days: number;
             /**
              * Stream Name
@@ -3248,11 +3506,15 @@ export interface components {
              * @example k3v9q2m7x1ab
              */
             stream_name: string;
-            /** Time Shift S */
+            /**
+             * Time Shift S
+             * @description Rewind window while nothing is recorded; 0 switches it off.
+             */
             time_shift_s: number;
             /**
              * Updated At
              * Format: date-time
+             * @description When it was last changed (UTC).
              */
             updated_at: string;
             /**
@@ -3260,6 +3522,7 @@ export interface components {
              * @description Address without credentials.
              */
             url: string | null;
+            /** @description Who may watch. */
             visibility: components["schemas"]["Visibility"];
         };
         /**
@@ -3409,6 +3672,7 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was made (UTC).
              */
             created_at: string;
             /**
@@ -3416,11 +3680,20 @@ export interface components {
              * @description Seconds of media so far.
              */
             duration: number;
-            /** Ended At */
+            /**
+             * Ended At
+             * @description When it ended (UTC).
+             */
             ended_at: string | null;
-            /** Error Code */
+            /**
+             * Error Code
+             * @description Stable code of what went wrong, if anything.
+             */
             error_code: string | null;
-            /** Error Message */
+            /**
+             * Error Message
+             * @description What went wrong, in plain words.
+             */
             error_message: string | null;
             /**
              * File Path
@@ -3432,34 +3705,64 @@ export interface components {
              * @description Bytes so far.
              */
             file_size: number;
-            /** Gaps */
+            /**
+             * Gaps
+             * @description Times that it lacks.
+             */
             gaps: components["schemas"]["Gap"][];
-            /** Id */
+            /**
+             * Id
+             * @description Number of the recording task.
+             */
             id: number;
-            /** Planned Duration S */
+            /**
+             * Planned Duration S
+             * @description Seconds after which it stops by itself.
+             */
             planned_duration_s: number | null;
-            /** Pre Roll S */
+            /**
+             * Pre Roll S
+             * @description Seconds that it begins in the past.
+             */
             pre_roll_s: number;
-            /** Schedule Id */
+            /**
+             * Schedule Id
+             * @description Number of the schedule that started it.
+             */
             schedule_id: number | null;
-            /** Source Id */
+            /**
+             * Source Id
+             * @description Number of the source.
+             */
             source_id: number | null;
-            /** Source Name */
+            /**
+             * Source Name
+             * @description Name of the source.
+             */
             source_name: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it began (UTC).
+             */
             started_at: string | null;
+            /** @description What it is doing. */
             status: components["schemas"]["TaskStatus"];
             /**
              * Stop At
              * @description When it ends by itself.
              */
             stop_at: string | null;
-            /** Title */
+            /**
+             * Title
+             * @description Title of the video.
+             */
             title: string;
+            /** @description Who or what started it. */
             trigger: components["schemas"]["Trigger"];
             /**
              * Updated At
              * Format: date-time
+             * @description When it was last changed (UTC).
              */
             updated_at: string;
         };
@@ -3603,12 +3906,22 @@ export interface components {
          * @description Fields left out stay as they are.
          */
         VideoUpdate: {
-            /** Description */
+            /**
+             * Description
+             * @description Description, plain text.
+             */
             description?: string | null;
-            /** Is Protected */
+            /**
+             * Is Protected
+             * @description Retention never takes it.
+             */
             is_protected?: boolean | null;
-            /** Title */
+            /**
+             * Title
+             * @description Title of the video.
+             */
             title?: string | null;
+            /** @description Who may watch. */
             visibility?: components["schemas"]["Visibility"] | null;
         };
         /**
@@ -3616,11 +3929,15 @@ export interface components {
          * @description A video as lists and pages show it.
          */
         VideoView: {
-            /** Codecs */
+            /**
+             * Codecs
+             * @description Codecs, as in RFC 6381.
+             */
             codecs: string;
             /**
              * Created At
              * Format: date-time
+             * @description When it was made (UTC).
              */
             created_at: string;
             /**
@@ -3628,7 +3945,10 @@ export interface components {
              * @description Since when it lies in the trash.
              */
             deleted_at: string | null;
-            /** Description */
+            /**
+             * Description
+             * @description Description, plain text.
+             */
             description: string;
             /**
              * Duration
@@ -3645,9 +3965,15 @@ export interface components {
              * @description Bytes.
              */
             file_size: number;
-            /** Height */
+            /**
+             * Height
+             * @description Pixels down.
+             */
             height: number;
-            /** Id */
+            /**
+             * Id
+             * @description Number of the video.
+             */
             id: number;
             /**
              * Is Live
@@ -3669,34 +3995,55 @@ export interface components {
              * @description Signed path of the poster.
              */
             poster_url?: string | null;
-            /** Source Id */
+            /**
+             * Source Id
+             * @description Number of the source.
+             */
             source_id: number | null;
-            /** Source Name */
+            /**
+             * Source Name
+             * @description Name of the source.
+             */
             source_name: string;
+            /** @description Where the video came from. */
             source_type: components["schemas"]["SourceType"];
             /**
              * Storyboard Url
              * @description Signed path of the storyboard's WebVTT.
              */
             storyboard_url?: string | null;
-            /** Task Id */
+            /**
+             * Task Id
+             * @description Number of the recording task.
+             */
             task_id: number | null;
             /**
              * Thumbnail
              * @description Path of the poster below that folder; for operators only.
              */
             thumbnail?: string | null;
-            /** Title */
+            /**
+             * Title
+             * @description Title of the video.
+             */
             title: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When it was last changed (UTC).
              */
             updated_at: string;
-            /** View Count */
+            /**
+             * View Count
+             * @description How often it was watched.
+             */
             view_count: number;
+            /** @description Who may watch. */
             visibility: components["schemas"]["Visibility"];
-            /** Width */
+            /**
+             * Width
+             * @description Pixels across.
+             */
             width: number;
         };
         /**
@@ -3706,7 +4053,7 @@ export interface components {
         ViewReport: {
             /**
              * Video Ids
-             * @description Videos.
+             * @description Numbers of the videos.
              */
             video_ids: number[];
         };
@@ -5809,6 +6156,15 @@ export interface operations {
             };
             /** @description Signed in, but not allowed to; or a request from a page of another site. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
