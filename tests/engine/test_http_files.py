@@ -20,7 +20,7 @@ from tests.media.fmp4 import clips
 
 from onetake.engine import assets as assets_module
 from onetake.engine import file_send as send_module
-from onetake.engine import http_files as files_module
+from onetake.engine import listener as listener_module
 from onetake.engine.http_files import FileServer, running
 from onetake.engine.options import MediaOptions
 from onetake.kit.ids import uuid7
@@ -450,7 +450,7 @@ async def test_a_viewer_that_reads_nothing_is_cut_off_and_costs_nothing(
 
 @pytest.mark.parametrize("sent", [b"", b"GET /vod/", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 async def test_slow_heads_are_cut_off(options: MediaOptions, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    monkeypatch.setattr(files_module, "KEEPALIVE_S", 0.3)
+    monkeypatch.setattr(listener_module, "FIRST_REQUEST_S", 0.3)
     async with serve(options) as files:
         reader, writer = await asyncio.open_connection("127.0.0.1", files.port)
         writer.write(sent)

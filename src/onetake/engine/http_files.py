@@ -25,6 +25,7 @@ from aiohttp import web
 from onetake.engine.access import Gate
 from onetake.engine.assets import SOURCE, Asset, Assets, OpenFile, Rendition, opened_file, rendition_names
 from onetake.engine.file_send import Piece, attachment, send_piece, send_text
+from onetake.engine.listener import listening, note_request
 from onetake.engine.metrics import CONTENT_TYPE as METRICS_TYPE
 from onetake.engine.metrics import MediaMetrics
 from onetake.engine.options import MediaOptions
@@ -43,9 +44,6 @@ from onetake.media.hls.vod import Form
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
-DRAIN_S = 2.0
-KEEPALIVE_S = 30.0
-"""How long a connection may idle, and how long a request head may take (L2)."""
 MAX_TRIALS = 256
 VIEWER_WINDOW_S = 3.0 * TARGET_DURATION_S
 LAST_READS_S = 3600.0
@@ -104,7 +102,7 @@ class FileServer:
 
     def app(self) -> web.Application:
         """The application."""
-        app = web.Application(middlewares=[answer_errors], client_max_size=1 << 16)
+        app = web.Application(middlewares=[note_request, answer_errors], client_max_size=1 << 16)
         for prefix in ("", "/t/{token}"):
             self._add_media(app, f"{prefix}/vod/{{id}}")
             app.router.add_route("OPTIONS", prefix + "/vod/{path:.*}", _preflight)
@@ -370,14 +368,9 @@ async def serve_files(options: MediaOptions) -> int:
 @contextlib.asynccontextmanager
 async def running(options: MediaOptions, server: FileServer | None = None) -> AsyncIterator[int]:
     """The file server for as long as the block runs; gives its port."""
-    make = partial(web.AppRunner, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=DRAIN_S)
-    runner = make((server or FileServer(options)).app(), auto_decompress=False)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, options.bind, options.files_port, backlog=1024).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    app = (server or FileServer(options)).app()
+    async with listening(app, options.bind, options.files_port, options.limits) as port:
+        yield port
 
 
 def _asset_id(request: web.Request) -> uuid.UUID:
