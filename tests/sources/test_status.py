@@ -1,0 +1,75 @@
+"""From the media server's words to a status that a person understands."""
+
+from typing import Any
+
+import pytest
+
+from onetake.kit.clock import utc_now
+from onetake.sources.models import LiveSource
+from onetake.sources.status import source_status
+
+LIVE: dict[str, Any] = {
+    "name": "abc",
+    "state": "pushing",
+    "viewers": 3,
+    "recording": "0199",
+    "reconnects": 1,
+    "pull": None,
+    "started_ms": 1_795_000_000_000,
+    "stats": {"fps": 25.0, "bitrate_bps": 1_250_000.4, "gop_ms": 2000.0},
+    "tracks": [
+        {"kind": "video", "codec": "h264", "profile": "High", "level": "4.0", "width": 1920, "height": 1080},
+        {"kind": "audio", "codec": "aac", "profile": "LC", "level": "", "sample_rate": 48000, "channels": 2},
+    ],
+}
+
+
+def source(**fields: object) -> LiveSource:
+    now = utc_now()
+    values: dict[str, object] = {"id": 1, "name": "Hall", "protocol": "hls", "is_active": True}
+    return LiveSource(**(values | {"created_at": now, "updated_at": now} | fields))
+
+
+def test_live() -> None:
+    status = source_status(source(), LIVE, "en")
+    assert status.online
+    assert (status.state, status.codec, status.resolution) == ("live", "h264", "1920x1080")
+    assert (status.fps, status.bitrate_bps, status.gop_ms) == (25.0, 1_250_000, 2000)
+    assert (status.viewers, status.recording, status.reconnects) == (3, True, 1)
+    assert status.since is not None
+
+
+def test_sound_only_has_a_codec_and_no_resolution() -> None:
+    status = source_status(source(), LIVE | {"tracks": LIVE["tracks"][1:]}, "en")
+    assert (status.codec, status.resolution) == ("aac", None)
+
+
+@pytest.mark.parametrize(
+    ("push", "pull", "state", "online"),
+    [
+        ("offline", None, "offline", False),
+        ("stalled", None, "stalled", True),
+        ("grace", None, "grace", False),
+        ("offline", {"state": "connecting"}, "connecting", False),
+        ("offline", {"state": "retrying", "error": "source_not_found", "detail": "x"}, "retrying", False),
+        ("offline", {"state": "failed", "error": "unsupported_codec", "detail": "x"}, "failed", False),
+    ],
+)
+def test_states(push: str, pull: dict[str, Any] | None, state: str, online: bool) -> None:
+    status = source_status(source(), {"state": push, "pull": pull}, "en")
+    assert (status.state, status.online) == (state, online)
+
+
+def test_errors_come_in_the_readers_language_or_as_the_media_server_says() -> None:
+    detail = {"state": "offline", "pull": {"state": "retrying", "error": "source_not_found", "detail": "english"}}
+    english, chinese = (source_status(source(), detail, lang).last_error for lang in ("en", "zh-CN"))
+    assert english
+    assert chinese
+    assert english != chinese
+    unknown = {"state": "offline", "pull": {"state": "retrying", "error": "new_in_2030", "detail": "as it says"}}
+    assert source_status(source(), unknown, "zh-TW").last_error == "as it says"
+
+
+def test_a_switched_off_or_unknown_source_is_not_online() -> None:
+    assert source_status(source(is_active=False), LIVE, "en").state == "disabled"
+    assert source_status(source(), None, "en").state == "offline"
