@@ -55,6 +55,11 @@ def test_round_trip() -> None:
     assert TOKENS.check(TOKENS.issue(7, SESSION, utc_now())) == AccessClaims(7, SESSION)
 
 
+def test_a_clock_that_runs_ahead_a_little_is_forgiven() -> None:
+    ahead = claims(iat=utc_now() + timedelta(seconds=30))
+    assert TOKENS.check(jwt.encode(ahead, KEY, algorithm="HS256")) == AccessClaims(7, SESSION)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -70,6 +75,8 @@ def test_round_trip() -> None:
         {"sub": "seven"},
         {"exp": utc_now() - timedelta(seconds=1)},
         {"iat": utc_now() + timedelta(hours=1)},
+        {"iat": "yesterday"},
+        {"iat": [1]},
         {"nbf": utc_now() + timedelta(hours=1)},
     ],
 )

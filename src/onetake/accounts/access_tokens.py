@@ -1,5 +1,6 @@
 """Short-lived access tokens: JWT (RFC 7519) with one key and one algorithm (R29)."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from onetake.kit.errors import Unauthorized
 ISSUER = "onetake"
 AUDIENCE = "onetake-api"
 MAX_TOKEN_CHARS = 4096
+CLOCK_SKEW_S = 60
+"""Another machine's clock may run ahead when it issues a token; nothing is given on the expiry (G2)."""
 _REQUIRED = ["exp", "iat", "aud", "iss", "sub", "sid"]
 
 
@@ -62,6 +65,14 @@ class AccessTokens:
             raise Unauthorized() from None
 
     def _decode(self, token: str) -> dict[str, Any]:
-        return jwt.decode(
-            token, self._key, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER, options={"require": _REQUIRED}
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            self._key,
+            algorithms=["HS256"],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": _REQUIRED, "verify_iat": False},
         )
+        if float(claims["iat"]) > time.time() + CLOCK_SKEW_S:
+            raise jwt.ImmatureSignatureError("issued in the future")
+        return claims

@@ -1,6 +1,7 @@
 """Registering, signing in, refreshing and signing out over HTTP."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -144,6 +145,17 @@ async def test_ten_failures_lock_one_address_out_of_one_account(api: Api) -> Non
     async with httpx.AsyncClient(transport=other_address, base_url="http://localhost:8000") as elsewhere:
         body = {"username": "anna", "password": PASSWORD}
         assert (await elsewhere.post("/api/auth/login", json=body)).status_code == 200
+
+
+async def test_two_processes_count_failures_together_through_redis(
+    make_settings: Callable[..., Settings], sqlite_url: str, redis_url: str
+) -> None:
+    settings = make_settings(database_url=sqlite_url, redis_url=redis_url, login_max_failures=3)
+    name = f"anna-{secrets.token_hex(4)}"  # the counters outlive the test run
+    async with running(settings) as first, running(settings) as second:
+        await add_user(first.db, name)
+        statuses = [(await log_in(api, name, "wrong")).status_code for api in (first, second, first, second)]
+    assert statuses == [401, 401, 401, 429]
 
 
 async def test_guesses_in_parallel_do_not_slip_through(api: Api) -> None:
