@@ -413,3 +413,46 @@ class TestKilled:
         )  # fmt: skip
         assert len(video_files(tmp_path / "r")) >= 2
         assert payloads(tmp_path / "r") == sent("bframes")
+
+
+FULL_DISK_CHILD = """
+    import pickle, subprocess, sys
+    from pathlib import Path
+    from onetake.media.recording import DiskFull, RecordingPlace, RecordingWriter, check_file, video_files
+    from onetake.media.fmp4 import Part, Run
+    disk = Path(sys.argv[2])
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "none", str(disk)], check=True)
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(350_000))
+    run, rows = pickle.loads(Path(sys.argv[1]).read_bytes())
+    run = Run(*run)
+    writer = RecordingWriter(RecordingPlace(disk / "r", disk / "open/x.json", "x", "r"))
+    outcomes = []
+    for row in rows:
+        try:
+            outcomes.append(writer.append(Part(run, *row)))
+        except DiskFull:
+            outcomes.append(None)
+            ballast.unlink(missing_ok=True)
+    summary = writer.close()
+    assert outcomes.count(None) == 1, outcomes
+    assert [file.problem for file in summary.files] == [None, None], summary
+    assert all(check_file(video).is_sound for video in video_files(disk / "r"))
+    assert not (disk / "open/x.json").exists()
+    print(sum(outcome is True for outcome in outcomes))
+"""
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path, parts: list[Part]) -> None:
+    """A small tmpfs of its own: the short write, then ENOSPC, then room again."""
+    (tmp_path / "disk").mkdir()
+    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(tmp_path / "disk")]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no mount namespaces")
+    save(parts, tmp_path / "parts")
+    arguments = ["unshare", "-rm", sys.executable, "-c", textwrap.dedent(FULL_DISK_CHILD)]
+    done = subprocess.run(
+        [*arguments, tmp_path / "parts", tmp_path / "disk"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 8
