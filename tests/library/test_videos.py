@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.api_fixtures import add_user
 
-from onetake.accounts.auth import Permission, Principal
+from onetake.accounts.auth import Permission, Principal, Role
 from onetake.infra.audit import AuditEntry
 from onetake.infra.db import Database
 from onetake.infra.jobs.models import Job
@@ -38,7 +38,7 @@ def principal(user_id: int = 1, *, manages: bool = False) -> Principal:
     return Principal(
         user_id=user_id,
         username="somebody",
-        role="operator" if manages else "member",
+        role=Role.OPERATOR if manages else Role.MEMBER,
         permissions=permissions,
         language=None,
         session_id="s",
@@ -86,7 +86,8 @@ class TestVisibility:
     )
     async def test_who_may_watch(self, sqlite_database: Database, visibility: str, anybody: Any, member: Any) -> None:
         video = await add(sqlite_database, visibility=visibility)
-        for viewer, expected in ((None, anybody), (MEMBER, member), (MANAGER, True)):
+        expectations: list[tuple[Principal | None, Any]] = [(None, anybody), (MEMBER, member), (MANAGER, True)]
+        for viewer, expected in expectations:
             async with sqlite_database.read() as session:
                 if expected is True:
                     assert (await service.get_video(session, video.id, viewer)).id == video.id
@@ -223,8 +224,14 @@ class TestRetention:
             source = (await sources.create_source(session, body)).source
         old = utc_now() - timedelta(days=31)
         expired = await add(sqlite_database, source_id=source.id, created_at=old)
-        for spared in ({"is_protected": True}, {"is_live": True}, {"source_id": None}, {"created_at": utc_now()}):
-            await add(sqlite_database, **({"source_id": source.id, "created_at": old} | spared))
+        spared: list[dict[str, Any]] = [
+            {"is_protected": True},
+            {"is_live": True},
+            {"source_id": None},
+            {"created_at": utc_now()},
+        ]
+        for fields in spared:
+            await add(sqlite_database, **({"source_id": source.id, "created_at": old} | fields))
         async with sqlite_database.write() as session:
             found = await retention.expired_by_age(session, utc_now())
             assert [item.video.id for item in found] == [expired.id]

@@ -9,7 +9,7 @@ from onetake.kit.errors import AppError, NotFound
 from onetake.kit.ssrf import UrlRefused
 from onetake.sources import service
 from onetake.sources.errors import NotPushed, UrlNeeded, UrlNotWanted, WrongScheme
-from onetake.sources.models import Protocol, RecordMode, Visibility
+from onetake.sources.models import LiveSource, Protocol, RecordMode, Visibility
 from onetake.sources.schemas import SourceCreate, SourceUpdate
 
 
@@ -123,7 +123,7 @@ async def test_deleting_asks_the_domains_above_first(
 ) -> None:
     asked: list[tuple[int, bool]] = []
 
-    async def step(_session: object, source: service.LiveSource, trash: bool) -> None:
+    async def step(_session: object, source: LiveSource, trash: bool) -> None:
         asked.append((source.id, trash))
 
     monkeypatch.setattr(service, "BEFORE_DELETION", [step])
