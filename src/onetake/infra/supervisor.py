@@ -125,8 +125,8 @@ class Supervisor:
         """One life of a child, from start to the last line of its log; returns its length in seconds."""
         child = await self._start(spec)
         self._children[spec.role] = child
-        if self._stopping.is_set():
-            child.signal(signal.SIGTERM)
+        if self._stopping.is_set():  # started too late to be told like the others, and has done nothing yet
+            child.signal(signal.SIGKILL)
         loop = asyncio.get_running_loop()
         with RunFile(self._run_dir, spec.role, child.process.pid, restarts=restarts) as run_file:
             loop.add_reader(child.beat_fd, self._read_beats, spec.role, child, run_file)
