@@ -138,3 +138,11 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_field_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_private_sources_are_listed_by_network_or_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONETAKE_PULL_ALLOW", "192.168.1.0/24, camera.lan")
+    assert load_settings().pull_allow == ("192.168.1.0/24", "camera.lan")
+    monkeypatch.setenv("ONETAKE_PULL_ALLOW", "http://camera.lan/")
+    with pytest.raises(SettingsError, match="ONETAKE_PULL_ALLOW names neither"):
+        load_settings()

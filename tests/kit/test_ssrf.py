@@ -188,7 +188,7 @@ async def test_no_answer_failure_and_slowness_are_one_error() -> None:
 
 
 def test_allow_list_refuses_nonsense() -> None:
-    with pytest.raises(ValueError, match="not a network"):
+    with pytest.raises(ValueError, match="neither a network"):
         Allow.parse(["10.0.0.0/8", "http://x/"])
 
 

@@ -91,6 +91,7 @@ def media_options(settings: "Settings", *, standalone: bool) -> "MediaOptions":
         api_url=None if standalone else callback_url(settings),
         standalone=standalone,
         ffmpeg=str(settings.ffmpeg_path or ""),
+        allow_private=settings.pull_allow,
     )
 
 

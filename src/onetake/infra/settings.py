@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from onetake.infra.settings_errors import SettingsError, first_sentence, read_toml, unknown_names
+from onetake.kit.ssrf import Allow
 
 __all__ = ["Settings", "SettingsError", "load_settings"]
 
@@ -57,6 +58,11 @@ class Settings(BaseSettings):
         None, description="Absolute http(s) address of the web page as people type it; needed behind a proxy."
     )
     ffmpeg_path: Path | None = Field(None, description="A system ffmpeg to use; the packaged FFmpeg when not set.")
+    pull_allow: Names = Field(
+        (),
+        description="Private networks, addresses and host names that sources may be pulled from (cameras in your own "
+        "network), comma-separated; none when empty.",
+    )
 
     # --- database and Redis ---------------------------------------------------------------------------------------
     database_url: SecretStr | None = Field(
@@ -170,7 +176,13 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *toml)
 
     @field_validator(
-        "trusted_proxies", "allowed_hosts", "cors_origins", "frame_ancestors", "worker_queues", mode="before"
+        "trusted_proxies",
+        "allowed_hosts",
+        "cors_origins",
+        "frame_ancestors",
+        "worker_queues",
+        "pull_allow",
+        mode="before",
     )
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -189,6 +201,12 @@ class Settings(BaseSettings):
         unknown = [name for name in value if name not in QUEUES]
         if unknown:
             raise ValueError(f"names the unknown queue {unknown[0]!r}; known are {', '.join(QUEUES)}")
+        return value
+
+    @field_validator("pull_allow")
+    @classmethod
+    def _networks_or_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Allow.parse(value)
         return value
 
     @field_validator("public_url", "media_url")

@@ -176,7 +176,7 @@ class Allow:
                 networks.append(ip_network(entry, strict=False))
             except ValueError:
                 if not _HOST.fullmatch(entry):
-                    raise ValueError(f"not a network or host name: {entry!r}") from None
+                    raise ValueError(f"names neither a network nor a host: {entry!r}") from None
                 hosts.add(_fold(entry))
         return cls(tuple(networks), frozenset(hosts))
 
