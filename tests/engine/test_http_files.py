@@ -200,6 +200,20 @@ async def test_several_renditions_make_a_master(files: Files, tmp_path: Path) ->
     assert len(uris((await files.get(f"/vod/{single.id}/master.m3u8")).text)) == 1
 
 
+async def test_a_title_without_a_source_plays_its_only_rendition(files: Files, tmp_path: Path) -> None:
+    recorded = record(tmp_path, rendition="720p")
+    text = (await files.get(f"/vod/{recorded.id}/index.m3u8")).text
+    assert (await files.get(f"/vod/{recorded.id}/{uris(text)[0]}")).status == 200
+    assert (await files.get(f"/vod/{recorded.id}/video.mp4")).status == 200
+    assert (await files.get(f"/vod/{recorded.id}/source/index.m3u8")).status == 404
+    shutil.rmtree(recorded.folder / "720p")
+    files.server.assets.forget(recorded.id)
+    (recorded.folder / "poster.jpg").write_bytes(b"x")
+    assert (await files.get(f"/vod/{recorded.id}/poster.jpg")).status == 200
+    for name in ("index.m3u8", "master.m3u8", "video.mp4"):
+        assert (await files.get(f"/vod/{recorded.id}/{name}")).status == 404
+
+
 # -- growing -----------------------------------------------------------------------------------------------------
 
 

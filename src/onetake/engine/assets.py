@@ -133,11 +133,15 @@ class Rendition:
 
 @dataclass(eq=False, slots=True)
 class Asset:
-    """A recording, its renditions opened as they are asked for. `users` requests hold it at present."""
+    """A recording, its renditions opened as they are asked for. `users` requests hold it at present.
+
+    `names` are the renditions on disk, the source first; empty when there are only pictures.
+    """
 
     id: uuid.UUID
     folder: Path
     growing: bool
+    names: tuple[str, ...]
     renditions: dict[str, Rendition] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
@@ -202,8 +206,9 @@ class Assets:
 
     async def master(self, asset: Asset) -> bytes:
         """The multivariant playlist over all renditions, the source first."""
-        names = await asyncio.to_thread(rendition_names, asset.folder)
-        opened = [(name, await self.rendition(asset, name)) for name in names]
+        if not asset.names:
+            raise NotFound
+        opened = [(name, await self.rendition(asset, name)) for name in asset.names]
         async with asset.lock:
             return await asyncio.to_thread(lambda: master_playlist([_variant(*item) for item in opened]))
 
@@ -233,9 +238,9 @@ class Assets:
             folder = asset_folder(self._data_dir, asset_id)
         except ValueError:
             raise NotFound from None
-        growing = await asyncio.to_thread(_state_on_disk, self._data_dir, asset_id, folder)
+        growing, names = await asyncio.to_thread(_state_on_disk, self._data_dir, asset_id, folder)
         now = time.monotonic()
-        made = self._open.setdefault(asset_id, Asset(asset_id, folder, growing, looked_s=now, used_s=now))
+        made = self._open.setdefault(asset_id, Asset(asset_id, folder, growing, names, looked_s=now, used_s=now))
         self._open.move_to_end(asset_id)
         while len(self._open) > MAX_OPEN:
             self._evict(next(iter(self._open.values())))
@@ -250,7 +255,7 @@ class Assets:
                 return
             asset.looked_s = time.monotonic()
             try:
-                asset.growing = await asyncio.to_thread(_refresh, self._data_dir, asset)
+                asset.growing, asset.names = await asyncio.to_thread(_refresh, self._data_dir, asset)
             except (NotFound, OSError, BadIndex):
                 self._evict(asset)
                 raise NotFound from None
@@ -262,13 +267,12 @@ class Assets:
             asset.close()
 
 
-def rendition_names(folder: Path) -> list[str]:
-    """The renditions of an asset that have files, the source first. Raises `NotFound` when there are none."""
+def rendition_names(folder: Path) -> tuple[str, ...]:
+    """The renditions of an asset that have files, the source first."""
     with suppress(OSError):
         names = sorted(path.name for path in folder.iterdir() if _RENDITION.fullmatch(path.name) and video_files(path))
-        if names:
-            return sorted(names, key=lambda name: name != SOURCE)[:MAX_RENDITIONS]
-    raise NotFound
+        return tuple(sorted(names, key=lambda name: name != SOURCE)[:MAX_RENDITIONS])
+    return ()
 
 
 def describe(fd: int) -> OpenFile:
@@ -313,28 +317,27 @@ def _names_of(index: IndexReader) -> tuple[str, int, int]:
     return index.header.prefix, index.header.first_msn, index.header.init_bytes
 
 
-def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> bool:
-    """Whether the asset is still being written: it is listed as open, or it is a rolling window.
+def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> tuple[bool, tuple[str, ...]]:
+    """Whether the asset is still being written (listed as open, or a rolling window), and its renditions.
 
     Raises:
         NotFound: the folder is not there.
     """
     if not folder.is_dir() or folder.is_symlink():
         raise NotFound
-    if open_marker(data_dir, asset_id).exists():
-        return True
-    try:
-        return WINDOW_TRIGGER in (folder / SHEET).read_bytes()
-    except OSError:
-        return False
+    growing = open_marker(data_dir, asset_id).exists()
+    if not growing:
+        with suppress(OSError):
+            growing = WINDOW_TRIGGER in (folder / SHEET).read_bytes()
+    return growing, rendition_names(folder)
 
 
-def _refresh(data_dir: Path, asset: Asset) -> bool:
-    growing = _state_on_disk(data_dir, asset.id, asset.folder)
+def _refresh(data_dir: Path, asset: Asset) -> tuple[bool, tuple[str, ...]]:
+    growing, names = _state_on_disk(data_dir, asset.id, asset.folder)
     if asset.growing:
         for rendition in asset.renditions.values():
             rendition.refresh(ended=not growing)
-    return growing
+    return growing, names
 
 
 def _both_forms(rendition: Rendition, form: Form) -> tuple[bytes, bytes]:

@@ -12,9 +12,8 @@ import contextlib
 import logging
 import re
 import signal
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,16 +22,15 @@ from urllib.parse import quote
 from aiohttp import web
 
 from onetake.engine.access import Gate
-from onetake.engine.assets import SOURCE, Asset, Assets, OpenFile, Rendition, opened_file, rendition_names
+from onetake.engine.assets import SOURCE, Asset, Assets, OpenFile, Rendition, opened_file
 from onetake.engine.file_send import Piece, attachment, send_piece, send_text
+from onetake.engine.files_control import FilesControl
 from onetake.engine.listener import listening, note_request
-from onetake.engine.metrics import CONTENT_TYPE as METRICS_TYPE
-from onetake.engine.metrics import MediaMetrics
 from onetake.engine.options import MediaOptions
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.trial import Trial, shorten
 from onetake.engine.viewers import Protocol, Viewers
-from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip, read_json, refuse_other_sites
+from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip
 from onetake.kit.errors import Conflict, NotFound, Text
 from onetake.kit.lifeline import Lifeline
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, TokenInvalid
@@ -46,7 +44,6 @@ log = logging.getLogger(__name__)
 SWEEP_S = 5.0
 MAX_TRIALS = 256
 VIEWER_WINDOW_S = 3.0 * TARGET_DURATION_S
-LAST_READS_S = 3600.0
 MP4 = "video/mp4"
 GROWING = "no-store"
 SIDE_FILES = {
@@ -97,7 +94,6 @@ class FileServer:
         self.viewers = Viewers()
         self.gate = Gate(keyring)
         self._guard = ControlGuard(options.control_secret, options.standalone)
-        self._metrics = MediaMetrics(viewers=self.viewers, process="files")
         self._trials: dict[tuple[uuid.UUID, str, int], Trial] = {}
 
     def app(self) -> web.Application:
@@ -107,13 +103,7 @@ class FileServer:
             self._add_media(app, f"{prefix}/vod/{{id}}")
             app.router.add_route("OPTIONS", prefix + "/vod/{path:.*}", _preflight)
             app.router.add_get(prefix + "/vod/{path:.*}", _nothing)
-        app.router.add_get("/control/viewers", self._guarded(self._get_viewers))
-        app.router.add_get("/control/reads", self._guarded(self._get_reads))
-        app.router.add_get("/control/revoked", self._guarded(self._get_revoked))
-        app.router.add_post("/control/revoke", self._guarded(self._revoke))
-        app.router.add_post("/control/forget", self._guarded(self._forget))
-        app.router.add_get("/metrics", self._get_metrics)
-        app.router.add_get("/healthz", _healthz)
+        FilesControl(self._guard, self.viewers, self.gate, self._forget).add_to(app)
         app.on_response_prepare.append(allow_any_origin)
         app.on_response_prepare.append(_name_server)
         app.cleanup_ctx.append(self._housekeeping)
@@ -167,9 +157,9 @@ class FileServer:
     async def _playlist(self, visit: _Visit) -> web.StreamResponse:
         request, asset = visit.request, visit.asset
         top = "rendition" not in request.match_info and "media" not in request.query
-        if top and len(await asyncio.to_thread(rendition_names, asset.folder)) > 1:
+        if top and len(asset.names) > 1:
             return await self._master(visit)
-        rendition = await self.assets.rendition(asset, request.match_info.get("rendition", SOURCE))
+        rendition = await self._rendition(visit)
         form = Form.RANGE if request.query.get("form") == Form.RANGE else Form.VIRTUAL
         plain: bytes
         packed: bytes | None
@@ -199,7 +189,7 @@ class FileServer:
         name = parse_name(request.match_info["prefix"], request.match_info["name"])
         if name is None or name.part is not None:
             raise NotFound
-        rendition = await self.assets.rendition(visit.asset, request.match_info.get("rendition", SOURCE))
+        rendition = await self._rendition(visit)
         file_number = _whole_number(request.query.get("f"))
         place = rendition.find(name, file_number)
         if place is None:
@@ -250,7 +240,12 @@ class FileServer:
         """The rendition asked for, unless this is a trial: whole files cannot be cut at a second."""
         if visit.grant and visit.grant.limit_s:
             raise TokenInvalid
-        return await self.assets.rendition(visit.asset, visit.request.match_info.get("rendition", SOURCE))
+        return await self._rendition(visit)
+
+    async def _rendition(self, visit: _Visit) -> Rendition:
+        """The rendition that the URL names, else the source, else the only one there is."""
+        name = visit.request.match_info.get("rendition") or next(iter(visit.asset.names), SOURCE)
+        return await self.assets.rendition(visit.asset, name)
 
     async def _mp4(self, visit: _Visit, rendition: Rendition, name: str) -> web.StreamResponse:
         file = _open_video(rendition, name)
@@ -274,65 +269,12 @@ class FileServer:
             piece = Piece(file.fd, 0, file.size_bytes, content_type, etag, file.modified_s, headers)
             return await send_piece(visit.request, piece, visit.sent)
 
-    # -- control -------------------------------------------------------------------------------------------------
+    def _forget(self, asset_id: uuid.UUID) -> None:
+        """An asset is about to be deleted, or was replaced."""
+        self.assets.forget(asset_id)
+        self._trials = {key: trial for key, trial in self._trials.items() if key[0] != asset_id}
 
-    def _guarded(self, action: Callable[[web.Request], Awaitable[Any]]) -> Any:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            self._guard.require(request)
-            refuse_other_sites(request)
-            return web.json_response(await action(request), headers={"Cache-Control": "no-store"})
-
-        return answer
-
-    async def _get_viewers(self, request: web.Request) -> Any:
-        """Who watches what now."""
-        return {
-            "viewers": [
-                {
-                    "client_id": one.client_id,
-                    "scope": one.scope,
-                    "protocol": one.protocol.value,
-                    "session": one.session,
-                    "viewer": one.viewer,
-                    "ip": one.ip,
-                    "joined_s": one.joined_s,
-                    "last_s": one.last_s,
-                    "sent_bytes": one.sent_bytes,
-                }
-                for one in self.viewers.active()
-            ]
-        }
-
-    async def _get_reads(self, request: web.Request) -> Any:
-        """When each asset was last read, for those read in the last hour: retention leaves alone what is in use."""
-        since_s = time.time() - LAST_READS_S
-        reads = {scope.removeprefix("asset:"): last for scope, last in self.viewers.last_reads() if last >= since_s}
-        return {"reads": reads}
-
-    async def _get_revoked(self, request: web.Request) -> Any:
-        return {"revoked": [{"what": what, "value": value} for what, value in self.gate.revocations()]}
-
-    async def _revoke(self, request: web.Request) -> Any:
-        """Refuse (with `restore`: allow again) everything of one session, viewer or asset."""
-        what, value, body = await _told(request, "what", "value")
-        try:
-            (self.gate.restore if body.get("restore") is True else self.gate.revoke)(what, value)
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
-        return {"revoked": len(self.gate.revocations())}
-
-    async def _forget(self, request: web.Request) -> Any:
-        """Close the files of an asset that is about to be deleted or was replaced."""
-        value, _, _ = await _told(request, "asset")
-        with contextlib.suppress(ValueError):
-            asset_id = uuid.UUID(value)
-            self.assets.forget(asset_id)
-            self._trials = {key: trial for key, trial in self._trials.items() if key[0] != asset_id}
-        return {}
-
-    async def _get_metrics(self, request: web.Request) -> web.Response:
-        self._guard.require(request)
-        return web.Response(body=self._metrics.render(), headers={"Content-Type": METRICS_TYPE})
+    # -- housekeeping --------------------------------------------------------------------------------------------
 
     async def _housekeeping(self, app: web.Application) -> AsyncIterator[None]:
         async def run() -> None:
@@ -415,15 +357,6 @@ def _whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else None
 
 
-async def _told(request: web.Request, *fields: str) -> tuple[str, str, Mapping[str, Any]]:
-    body = await read_json(request)
-    values = [body.get(name) if isinstance(body, dict) else None for name in fields]
-    if not all(isinstance(value, str) and 0 < len(value) <= 128 for value in values):
-        raise web.HTTPBadRequest(text=f"{' and '.join(fields)} must be texts of 1 to 128 characters")
-    texts = [str(value) for value in values]
-    return texts[0], texts[-1], body
-
-
 async def _name_server(request: web.Request, response: web.StreamResponse) -> None:
     """No versions of ours in headers."""
     response.headers["Server"] = "OneTake"
@@ -435,7 +368,3 @@ async def _nothing(request: web.Request) -> web.Response:
 
 async def _preflight(request: web.Request) -> web.Response:
     return web.Response(status=204, headers=PREFLIGHT)
-
-
-async def _healthz(request: web.Request) -> web.Response:
-    return web.json_response({"status": "ok", "process": "files"}, headers={"Cache-Control": "no-store"})
