@@ -8,7 +8,7 @@ from tests.api_fixtures import PASSWORD, add_user
 
 from onetake.accounts import commands, service
 from onetake.accounts.api_tokens import create_api_token
-from onetake.accounts.errors import EmailTaken, LastAdmin, PasswordTooCommon, UsernameTaken, WrongCurrentPassword
+from onetake.accounts.errors import EmailTaken, LastAdmin, UsernameTaken, WrongCurrentPassword
 from onetake.accounts.models import ApiToken, User, UserSession
 from onetake.accounts.passwords import verify_password
 from onetake.accounts.principal import Principal
@@ -19,6 +19,7 @@ from onetake.accounts.sessions import Device, SessionPolicy, SignedIn, open_sess
 from onetake.infra.audit import AuditEntry
 from onetake.infra.db import Database
 from onetake.infra.settings import Settings
+from onetake.infra.settings_errors import SettingsError
 from onetake.kit.errors import NotFound
 from onetake.kit.paging import PageRequest, SortKey
 
@@ -59,8 +60,9 @@ async def test_two_starting_processes_make_one_administrator(database: Database)
 
 
 async def test_a_given_admin_password_obeys_the_rules(database: Database) -> None:
-    with pytest.raises(PasswordTooCommon):
-        await service.ensure_admin(database, "password123")
+    for password, name in (("password123", "admin"), ("x" * 2000, "admin"), ("the big boss", "the big boss")):
+        with pytest.raises(SettingsError, match=r"ONETAKE_ADMIN_(PASSWORD|USERNAME)"):
+            await service.ensure_admin(database, password, name)
     assert await service.ensure_admin(database, "walrus under glass", "boss") is None
     assert [user.username for user in await commands.list_users(database)] == ["boss"]
 

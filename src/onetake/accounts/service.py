@@ -7,6 +7,7 @@ happen inside a transaction; all others work in the caller's.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,8 +21,9 @@ from onetake.accounts.roles import Role
 from onetake.accounts.schemas import ProfileUpdate, Register, UserCreate, UserUpdate
 from onetake.infra.audit import audit
 from onetake.infra.db import Database
+from onetake.infra.settings_errors import SettingsError
 from onetake.kit.clock import utc_now
-from onetake.kit.errors import NotFound, Unauthorized
+from onetake.kit.errors import Invalid, NotFound, Unauthorized
 from onetake.kit.paging import PageRequest, SortKey
 
 _REPORTED = ("username", "display_name", "email", "language", "role", "is_active")
@@ -41,23 +43,32 @@ async def ensure_admin(db: Database, password: str | None, username: str = "admi
     """Make the first administrator when there is none (A3).
 
     Returns the generated password when `password` is None, once; None when nothing had to be made or the password was
-    given. Raises a password rule's error for a given one that the rules refuse.
+    given. Raises SettingsError, naming the variable, when the rules refuse the given name or password.
     """
     async with db.read() as session:
         if await repository.admin_exists(session):
             return None
     chosen = password or generate_password()
-    wanted = UserCreate(
-        username=username, password=chosen, display_name=None, email=None, language=None, role=Role.ADMIN
-    )
     try:
-        await _create(db, wanted, action="users.create")
+        await _create(db, _first_admin(username, chosen), action="users.create")
+    except Invalid as error:
+        raise SettingsError(f"ONETAKE_ADMIN_PASSWORD cannot be used. {error.detail('en')}") from None
     except UsernameTaken:
         async with db.read() as session:
             if await repository.admin_exists(session):
                 return None  # another process was first
         raise
     return None if password else chosen
+
+
+def _first_admin(username: str, password: str) -> UserCreate:
+    try:
+        return UserCreate(
+            username=username, password=password, display_name=None, email=None, language=None, role=Role.ADMIN
+        )
+    except ValidationError as error:
+        culprit = str(error.errors()[0]["loc"][0]).upper()
+        raise SettingsError(f"ONETAKE_ADMIN_{culprit} has a length or characters that are not allowed.") from None
 
 
 async def _create(db: Database, wanted: UserCreate, action: str) -> User:

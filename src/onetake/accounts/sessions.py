@@ -8,6 +8,7 @@ has it, and ends the session (RFC 9700 §4.14.2).
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.accounts import repository
@@ -123,8 +124,11 @@ async def _open(
 
 async def refresh(db: Database, policy: SessionPolicy, token: str, device: Device) -> SignedIn:
     """Continue a session by its refresh token and give it a new one; raises `SessionEnded`."""
-    async with db.write() as session:
-        continued = await _rotate(session, policy, token, device)
+    try:
+        async with db.write() as session:
+            continued = await _rotate(session, policy, token, device)
+    except IntegrityError:  # the session was ended this very moment: its new token has nothing to belong to
+        continued = None
     if continued is None:
         raise SessionEnded()
     return continued

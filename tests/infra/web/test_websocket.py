@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from tests.infra.web.conftest import Live
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -237,6 +238,20 @@ async def test_a_reader_that_does_not_read_is_dropped(
             await asyncio.sleep(0)
         socket.transport.abort()
     assert not hub.pubsub.has_subscribers("jobs")
+
+
+async def test_a_fault_of_ours_closes_with_1011_and_is_logged(
+    live: Live, hub: SocketHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> bool:
+        raise OSError("away")
+
+    async with opened(live, await ticket(live)) as socket:
+        monkeypatch.setattr(hub.limiter, "allow", broken)
+        with capture_logs() as lines:
+            await socket.send('{"type":"ping"}')
+            assert await closed_with(socket) == websocket.INTERNAL_ERROR
+    assert "a WebSocket failed" in [line["event"] for line in lines]
 
 
 async def test_tickets_are_in_no_log(live: Live, caplog: pytest.LogCaptureFixture) -> None:

@@ -33,6 +33,7 @@ RECHECK_S = 5.0
 
 POLICY_VIOLATION = 1008
 TOO_BIG = 1009
+INTERNAL_ERROR = 1011
 SESSION_ENDED = 4401
 _CLOSE_WAIT_S = 5.0
 _log = get_logger(__name__)
@@ -149,9 +150,18 @@ class _Connection:
             await asyncio.wait([*work, self._ended], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _cancel([*work, *self._pumps.values()])
+        self._report(work)
         if self._ended.done():
             with contextlib.suppress(Exception):  # the other side may be gone already
                 await asyncio.wait_for(self._socket.close(self._ended.result()), _CLOSE_WAIT_S)
+
+    def _report(self, work: list[asyncio.Future[Any]]) -> None:
+        """A fault of ours must not vanish: say it in the log and close as for any other end."""
+        for task in work:
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                _log.error("a WebSocket failed", exc_info=error)
+                self.end(INTERNAL_ERROR)
 
     def end(self, code: int) -> None:
         """Close with this code as soon as possible."""
