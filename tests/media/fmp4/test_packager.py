@@ -245,6 +245,15 @@ class TestChanges:
         assert slow.dts_ticks == 39 * FRAME
         assert [part.msn for part in parts if part.starts_segment] == [0, 1]
 
+    def test_a_new_configuration_with_slow_frames_is_still_discontinuous(self) -> None:
+        packager = new(VIDEO)
+        parts = run_all(packager, video(60))
+        packager.set_track(Track(1, Codec.H264, 90_000, VIDEO.config + b"\0", 640, 360))
+        parts += run_all(packager, video(4, start=60 * FRAME, every=90_000)) + packager.flush()
+        slow = next(part for part in parts if not part.run.low_latency)
+        assert slow.dts_ticks == 60 * FRAME
+        assert slow.run.discontinuity
+
     def test_a_marked_gap_keeps_low_latency_and_moves_the_clock(self) -> None:
         packager = new(VIDEO)
         parts = run_all(packager, video(20, wall=1_000_000))

@@ -26,8 +26,8 @@ class CutRules:
     stall_s: float = 3.0
 
 
-RunFactory = Callable[[int, bool], Run]
-"""Starts the next run at a media sequence number, with or without low latency."""
+RunFactory = Callable[[int, bool, bool], Run]
+"""Starts a run at a media sequence number, with or without low latency, after a discontinuity or not."""
 
 
 def leading_track(tracks: Sequence[Track]) -> Track:
@@ -50,8 +50,10 @@ class Cutter:
     run more than `stall_s` ahead of it, it has stalled: its last sample ends there and time goes on without it.
     """
 
-    def __init__(self, new_run: RunFactory, lanes: Sequence[Lane], msn: int, rules: CutRules) -> None:
-        self.run = new_run(msn, True)
+    def __init__(
+        self, new_run: RunFactory, lanes: Sequence[Lane], msn: int, rules: CutRules, *, discontinuity: bool = False
+    ) -> None:
+        self.run = new_run(msn, True, discontinuity)
         self.msn = msn
         self._new_run = new_run
         self._lanes = {lane.track.id: lane for lane in lanes}
@@ -143,9 +145,10 @@ class Cutter:
 
     def _end_low_latency(self) -> None:
         """A sample longer than PART-TARGET: from its segment on a new run holds, whose parts are not listed."""
+        unused = self._front is None
         if self._index:
             self._next_segment()
-        self.run = self._new_run(self.msn, False)
+        self.run = self._new_run(self.msn, False, self.run.discontinuity and unused)
 
     def _cut_before(self, unit: Unit, sample: Sample) -> list[Part]:
         """The cut that `unit`, the one after `sample`, asks for."""

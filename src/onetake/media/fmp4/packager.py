@@ -48,6 +48,7 @@ class Packager:
         self._cutter: Cutter | None = None
         self._wanted: tuple[Track, ...] = ()
         self._switch_since: int | None = None
+        self._had_run = False
 
     @property
     def run(self) -> Run | None:
@@ -193,16 +194,18 @@ class Packager:
 
     def _new_cutter(self, msn: int) -> None:
         """Start a run with the wanted tracks; lanes of unchanged tracks keep what they hold."""
-        tracks, before = self._wanted, self._cutter.run if self._cutter else None
+        tracks = self._wanted
         old = {lane.track: lane for lane in self._lanes.values()}
         self._lanes = {track.id: old.get(track) or Lane(track) for track in tracks}
         init = init_segment(tracks)
         lead = leading_track(tracks)
 
-        def new_run(first_msn: int, low_latency: bool) -> Run:
+        def new_run(first_msn: int, low_latency: bool, discontinuity: bool) -> Run:
             return Run(
                 prefix=self._prefix(), init=init, tracks=tracks, leading_id=lead.id, timescale=lead.timescale,
-                first_msn=first_msn, discontinuity=low_latency and before is not None, low_latency=low_latency,
+                first_msn=first_msn, discontinuity=discontinuity, low_latency=low_latency,
             )  # fmt: skip
 
-        self._cutter = Cutter(new_run, list(self._lanes.values()), msn, self._rules)
+        lanes = list(self._lanes.values())
+        self._cutter = Cutter(new_run, lanes, msn, self._rules, discontinuity=self._had_run)
+        self._had_run = True
