@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from aiohttp import web
+from tests.media.fmp4.clips import missing
 
 from onetake.media.ffmpeg import binary
 
@@ -77,7 +77,7 @@ class Site:
 def make_certificate(folder: Path, name: str) -> Path:
     """A self-signed certificate for `name`, with its key in the same file; skips the test without openssl."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+        missing("openssl is not installed")
     request = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test")
     files = ("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"))
     names = ("-addext", f"subjectAltName=DNS:{name}")
@@ -134,6 +134,8 @@ async def listening(port: int) -> None:
 @asynccontextmanager
 async def nginx_rtmp(folder: Path, clip: Path) -> AsyncIterator[int]:
     """Debian's nginx with its RTMP module, publishing `clip` over and over as live/x."""
+    if NGINX is None or not RTMP_MODULE.exists():
+        missing("nginx with the RTMP module is not installed")
     port = free_port()
     config = folder / "nginx.conf"
     config.write_text(

@@ -1,11 +1,13 @@
 """Pulled sources against real peers: what comes is what was sent; hostile sources reach nothing and end by name."""
 
 import asyncio
+import contextlib
 import shutil
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,7 @@ import pytest
 from aiohttp import web
 from tests.engine.pull_sources import (
     FFMPEG,
-    NGINX,
     QUIET,
-    RTMP_MODULE,
     SITE,
     X264,
     Names,
@@ -207,11 +207,53 @@ async def test_other_video_is_refused_by_name(kit: PullKit, web_site: Site) -> N
     assert tap.items == []
 
 
-@pytest.mark.skipif(NGINX is None or not RTMP_MODULE.exists(), reason="nginx with the RTMP module is not installed")
 async def test_rtmp_by_nginx(kit: PullKit, clips: Path, tmp_path: Path) -> None:
     async with nginx_rtmp(tmp_path, clips / "clip.mp4") as port, Tap(kit, f"rtmp://{SITE}:{port}/live/x") as tap:
         await tap.until_units(30)
         await tap.until_units(30, Kind.AUDIO)
+
+
+@asynccontextmanager
+async def tls_in_front_of(port: int, certificate: Path) -> AsyncIterator[int]:
+    """A port that speaks TLS and passes everything on to `port`."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+        await asyncio.sleep(0)
+
+
+async def test_rtmps_checks_the_name_although_it_connects_to_the_address(
+    kit: PullKit, names: Names, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, SITE)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    names.answers["other.example"] = ["127.0.0.1"]
+    kit = replace(kit, allow=Allow.parse([SITE, "other.example"]))
+    async with nginx_rtmp(tmp_path, clips / "clip.mp4") as plain, tls_in_front_of(plain, certificate) as port:
+        async with Tap(kit, f"rtmps://{SITE}:{port}/live/x") as tap:
+            await tap.until_units(10)
+        async with Tap(kit, f"rtmps://other.example:{port}/live/x") as tap:
+            status = await tap.until_error()
+        assert isinstance(status.error, named.TlsFailed), status.error
 
 
 async def test_srt(kit: PullKit, clips: Path) -> None:
