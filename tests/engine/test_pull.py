@@ -256,6 +256,7 @@ async def test_rtmps_checks_the_name_although_it_connects_to_the_address(
         assert isinstance(status.error, named.TlsFailed), status.error
 
 
+@pytest.mark.slow
 async def test_srt(kit: PullKit, clips: Path) -> None:
     async with srt_listener(clips / "clip.mp4") as port, Tap(kit, f"srt://{SITE}:{port}") as tap:
         await tap.until_units(30)
@@ -369,6 +370,7 @@ async def test_a_name_that_turns_private_is_refused(kit: PullKit, names: Names, 
     assert trap.hits == 0
 
 
+@pytest.mark.slow
 async def test_silent_and_endless_sources_end_by_name(kit: PullKit, web_site: Site) -> None:
     released = asyncio.Event()
 
