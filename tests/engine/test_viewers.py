@@ -83,6 +83,10 @@ def test_last_read_is_known_per_thing(viewers: Viewers, clock: Clock) -> None:
     viewers.touch(ASSET, Protocol.VOD, "s", viewer="", ip="")
     clock.unix_s += 61
     assert viewers.last_read_s(ASSET) == 1000.0
+    download = viewers.touch(ASSET, Protocol.DOWNLOAD, "d", viewer="", ip="")
+    clock.unix_s += 300
+    viewers.sent(download, 1 << 20)
+    assert viewers.last_read_s(ASSET) == clock.unix_s, "a long download is read until its last byte"
 
 
 def test_anonymous_ids_are_stable_here_and_different_elsewhere(viewers: Viewers) -> None:

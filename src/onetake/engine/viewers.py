@@ -91,8 +91,8 @@ class Viewers:
         if found is None:
             found = self._begin(scope, protocol, session, viewer, ip)
         found.window_s = max(window_s, ACTIVE_S)
-        found.last_s = self._last_read_s[scope] = self.now()
-        self._last_read_s.move_to_end(scope)
+        found.last_s = self.now()
+        self._note_read(scope)
         self._sessions.move_to_end((scope, protocol, session))
         return found
 
@@ -111,6 +111,7 @@ class Viewers:
         """Count `size_bytes` of body bytes written to this viewer."""
         session.sent_bytes += size_bytes
         session.last_s = self.now()
+        self._note_read(session.scope)
         self._totals_of(session.scope, session.protocol).sent_bytes += size_bytes
         self.by_protocol[session.protocol].sent_bytes += size_bytes
 
@@ -159,11 +160,15 @@ class Viewers:
         self.by_protocol[protocol].sessions += 1
         if len(self._sessions) > MAX_SESSIONS:
             self.disconnect(next(iter(self._sessions.values())))
-        if len(self._last_read_s) > MAX_SCOPES:
-            self._last_read_s.popitem(last=False)
         if self.on_join:
             self.on_join(made)
         return made
+
+    def _note_read(self, scope: str) -> None:
+        self._last_read_s[scope] = self.now()
+        self._last_read_s.move_to_end(scope)
+        if len(self._last_read_s) > MAX_SCOPES:
+            self._last_read_s.popitem(last=False)
 
     def _totals_of(self, scope: str, protocol: Protocol) -> Totals:
         found = self.totals.get((scope, protocol))
