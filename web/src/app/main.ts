@@ -1,9 +1,9 @@
-import { ElMessage } from 'element-plus'
 import { VueQueryPlugin } from '@tanstack/vue-query'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import { useSession } from '@/app/stores/session'
 import { useTheme } from '@/ui/theme'
+import { notify } from '@/ui/notify'
 import App from './App.vue'
 import { i18n, startLanguage } from './i18n'
 import { followUserLanguage } from './i18n/follow'
@@ -18,7 +18,7 @@ async function start(): Promise<void> {
   const app = createApp(App)
   app.use(createPinia()).use(i18n).use(VueQueryPlugin, { queryClient })
   useTheme()
-  guardPage(app, () => ElMessage.error(i18n.global.t('ui.problem.unexpected')))
+  guardPage(app, () => notify('error', i18n.global.t('ui.problem.unexpected')))
   await Promise.all([startLanguage(), useSession().start()])
   app.use(router)
   followTitle()

@@ -1,6 +1,6 @@
-import { ElMessage } from 'element-plus'
 import { useI18n } from 'vue-i18n'
 import { ApiError } from '@/api/errors'
+import { notify } from './notify'
 
 /** Turns errors into sentences for the reader: the server's own where it gave one, else ours. */
 export function useProblem() {
@@ -13,7 +13,7 @@ export function useProblem() {
   }
 
   function showProblem(error: unknown): void {
-    ElMessage.error({ message: sentence(error), duration: 6000 })
+    notify('error', sentence(error))
   }
 
   return { sentence, showProblem }

@@ -1,4 +1,4 @@
-import { flushPromises, mount } from '@vue/test-utils'
+import { flushPromises, mount, type VueWrapper } from '@vue/test-utils'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { h } from 'vue'
 import { ApiError, networkError } from '@/api/errors'
@@ -9,6 +9,7 @@ import DataTable from './DataTable.vue'
 import { useServerForm } from './form'
 import { useIntervalFn } from './interval'
 import LogTail from './LogTail.vue'
+import MenuButton from './MenuButton.vue'
 import Pager from './Pager.vue'
 import { pageNumbers } from './pages'
 import UserAvatar from './UserAvatar.vue'
@@ -203,5 +204,50 @@ describe('UserAvatar', () => {
     ['  ', '?'],
   ])('%j has the letter %s', (name, letter) => {
     expect(mount(UserAvatar, { props: { name } }).text()).toBe(letter)
+  })
+})
+
+describe('MenuButton', () => {
+  const items = [
+    { key: 'a', label: 'First' },
+    { key: 'b', label: 'Second' },
+    { key: 'c', label: 'Third' },
+  ]
+  const press = async (wrapper: VueWrapper, key: string): Promise<void> => {
+    document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))
+    await wrapper.vm.$nextTick()
+  }
+
+  it('opens, moves around, chooses and gives the focus back, all by keyboard', async () => {
+    const wrapper = await mountWith(MenuButton, { label: 'Menu', items }, { default: () => 'x' })
+    const toggle = wrapper.find('button')
+    expect(toggle.attributes('aria-expanded')).toBe('false')
+    await toggle.trigger('click')
+    await flushPromises()
+    expect(document.activeElement?.textContent.trim()).toBe('First')
+    for (const [key, text] of [['ArrowUp', 'Third'], ['ArrowDown', 'First'], ['ArrowDown', 'Second'], ['End', 'Third'], ['Home', 'First']] as const) {
+      await press(wrapper, key)
+      expect(document.activeElement?.textContent.trim()).toBe(text)
+    }
+    await wrapper.findAll('[role=menuitem]')[1]?.trigger('click')
+    expect(wrapper.emitted('choose')).toEqual([['b']])
+    expect(wrapper.find('[role=menu]').exists()).toBe(false)
+    expect(document.activeElement).toBe(toggle.element)
+  })
+
+  it.each(['Escape', 'Tab'])('closes on %s', async (key) => {
+    const wrapper = await mountWith(MenuButton, { label: 'Menu', items })
+    await wrapper.find('button').trigger('click')
+    await flushPromises()
+    await press(wrapper, key)
+    expect(wrapper.find('[role=menu]').exists()).toBe(false)
+  })
+
+  it('closes on a press anywhere else', async () => {
+    const wrapper = await mountWith(MenuButton, { label: 'Menu', items })
+    await wrapper.find('button').trigger('click')
+    document.body.dispatchEvent(new Event('pointerdown', { bubbles: true }))
+    await flushPromises()
+    expect(wrapper.find('[role=menu]').exists()).toBe(false)
   })
 })
