@@ -241,8 +241,8 @@ class TestRetention:
     async def test_low_disk_takes_the_oldest_until_there_is_enough(self, sqlite_database: Database) -> None:
         now = utc_now()
         made = [
-            await add(sqlite_database, created_at=now - timedelta(days=n), file_size=100, is_protected=n == 4)
-            for n in (5, 4, 3, 2)
+            await add(sqlite_database, created_at=now - timedelta(days=age), file_size=100, is_protected=age == 4)
+            for age in (5, 4, 3, 2)
         ]
         async with sqlite_database.read() as session:
             found = await retention.expired_by_disk(session, 150)

@@ -104,7 +104,7 @@ class TestDesiredState:
             "gated": True,
             "pull": None,
         }
-        assert made.key not in str(told)
+        assert str(made.key) not in str(told)
 
     async def test_pulled_and_built_in_sources_name_what_to_pull(self, sqlite_database: Database) -> None:
         pulled = await make(sqlite_database, protocol="srt", url="srt://example.org:9000", visibility="public")

@@ -16,7 +16,13 @@ LIVE: dict[str, Any] = {
     "reconnects": 1,
     "pull": None,
     "started_ms": 1_795_000_000_000,
-    "stats": {"fps": 25.0, "bitrate_bps": 1_250_000.4, "gop_ms": 2000.0},
+    "stats": {
+        "video_fps": 25.0,
+        "audio_fps": 46.9,
+        "video_bps": 1_200_000.4,
+        "audio_bps": 50_000.0,
+        "gop_last_ms": 2000.0,
+    },
     "tracks": [
         {"kind": "video", "codec": "h264", "profile": "High", "level": "4.0", "width": 1920, "height": 1080},
         {"kind": "audio", "codec": "aac", "profile": "LC", "level": "", "sample_rate": 48000, "channels": 2},

@@ -85,6 +85,7 @@ class LiveRegistry:
             detail |= {"session": life.session_id, "started_ms": life.started_ms, "media": life.media()}
             detail |= {"gap_ms": life.gap_ms, "unsupported": life.unsupported[:8], "skipped": life.fanout.skipped}
             detail["stats"] = asdict(life.figures())
+            detail["tracks"] = [found for track in life.tracks if (found := _track(track)) is not None]
         return detail
 
     def _stream(self, stream: LiveStream) -> StreamInfo:

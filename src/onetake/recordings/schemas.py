@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    computed_field,
+)
 
 from onetake.recordings.models import Missed, Overlap, TaskStatus, Trigger
 from onetake.sources.schemas import PRINTABLE
@@ -44,11 +53,14 @@ class RecordStart(_Body):
 class Gap(BaseModel):
     """Time that the recording lacks because the source was away."""
 
-    model_config = ConfigDict(extra="ignore")
+    start_ms: int = Field(description="Unix milliseconds at which media ended.")
+    end_ms: int = Field(description="Unix milliseconds at which it went on.")
 
-    at_ms: int = Field(0, description="Position in the recording.")
-    duration_ms: int = Field(0, description="How long the source was away.")
-    reason: str = Field("", description="Why the source was away.")
+    @computed_field(description="How long the source was away, in milliseconds.")  # type: ignore[prop-decorator]
+    @property
+    def duration_ms(self) -> int:
+        """Length of the gap."""
+        return self.end_ms - self.start_ms
 
 
 class TaskView(BaseModel):

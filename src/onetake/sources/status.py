@@ -79,15 +79,12 @@ def _describe(status: SourceStatus, detail: Mapping[str, Any]) -> None:
     main = video or (status.tracks[0] if status.tracks else None)
     status.codec = main.codec if main else None
     status.resolution = f"{video.width}x{video.height}" if video and video.width and video.height else None
-    status.fps = stats.get("fps")
-    status.bitrate_bps = _whole(stats.get("bitrate_bps"))
-    status.gop_ms = _whole(stats.get("gop_ms"))
+    if stats:
+        status.fps = round(float(stats["video_fps"]), 2) if video else None
+        status.bitrate_bps = round(stats["video_bps"] + stats["audio_bps"])
+        status.gop_ms = round(stats["gop_last_ms"]) if video else None
     if detail.get("started_ms"):
         status.since = datetime.fromtimestamp(detail["started_ms"] / 1000, UTC)
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)
 
 
 def _errors_by_code() -> dict[str, type[AppError]]:

@@ -1525,23 +1525,20 @@ export interface components {
          */
         Gap: {
             /**
-             * At Ms
-             * @description Position in the recording.
-             * @default 0
-             */
-            at_ms: number;
-            /**
              * Duration Ms
-             * @description How long the source was away.
-             * @default 0
+             * @description How long the source was away, in milliseconds.
              */
-            duration_ms: number;
+            readonly duration_ms: number;
             /**
-             * Reason
-             * @description Why the source was away.
-             * @default
+             * End Ms
+             * @description Unix milliseconds at which it went on.
              */
-            reason: string;
+            end_ms: number;
+            /**
+             * Start Ms
+             * @description Unix milliseconds at which media ended.
+             */
+            start_ms: number;
         };
         /**
          * Health
