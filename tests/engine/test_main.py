@@ -101,4 +101,4 @@ class TestBoth:
 
 def listens(process: psutil.Process, port: int) -> bool:
     """Whether a process listens on a port."""
-    return any(one.laddr and one.laddr.port == port and one.status == "LISTEN" for one in process.net_connections())
+    return any(one.laddr.port == port and one.status == "LISTEN" for one in process.net_connections("tcp"))

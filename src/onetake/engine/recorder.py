@@ -16,7 +16,15 @@ from onetake.engine.disk import Disk, disk_reason
 from onetake.engine.options import RecordingOptions
 from onetake.kit.clock import wall_ms
 from onetake.media.fmp4 import Part
-from onetake.media.recording import RecordingError, RecordingPlace, RecordingSummary, RecordingWriter, WriterOptions
+from onetake.media.recording import (
+    RecordingError,
+    RecordingPlace,
+    RecordingSummary,
+    RecordingWriter,
+    WriterOptions,
+    video_files,
+)
+from onetake.media.recording.marker import Marker, write_marker
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +70,7 @@ class _Overrun:
 
 
 Report = Callable[[str], None]
-"""Told in the recording's thread: `paused`, `resumed`, `damaged` or `finished`."""
+"""Told in the recording's thread: `opened`, `paused`, `resumed`, `damaged` or `finished`."""
 
 
 class RecordingThread(threading.Thread):
@@ -125,6 +133,7 @@ class RecordingThread(threading.Thread):
 
     def run(self) -> None:
         """Write until told to stop."""
+        self._announce()
         self._pause_without_room()
         while not isinstance(item := self._next_item(), _Stop):
             if isinstance(item, _Overrun):
@@ -137,6 +146,17 @@ class RecordingThread(threading.Thread):
         self._tell_damage()
         self.progress.state = RecordState.FINISHED
         self._report("finished")
+
+    def _announce(self) -> None:
+        """List the recording as open before its folder is there, so that nobody takes it for an empty finished one."""
+        place = self.place
+        if place.marker is not None:
+            try:
+                names = [video.name for video in video_files(place.folder)]
+                write_marker(place.marker, Marker(place.recording_id, str(place.folder), names, wall_ms()))
+            except OSError as error:
+                log.warning("recording %s: marker: %s", place.recording_id, error)
+        self._report("opened")
 
     def _next_item(self) -> Part | _Stop | _Overrun | None:
         try:

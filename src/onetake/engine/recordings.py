@@ -305,7 +305,6 @@ class Recordings:
         self._threads.add(recording)
         self._idle.clear()
         recording.thread.start()
-        self._write_sheet(recording.sheet)
         for part in life.ring.last_parts(preroll_s):
             recording.thread.put(part)
 
@@ -330,9 +329,10 @@ class Recordings:
                 self._interrupt(sheet)
             else:
                 self._settle(sheet)
-        elif not is_window:
+        else:
             self._write_sheet(sheet)
-            self._tell(event, sheet)
+            if event != "opened" and not is_window:
+                self._tell(event, sheet)
 
     def _interrupt(self, sheet: Sheet) -> None:
         sheet.state = "interrupted"
