@@ -241,9 +241,22 @@ class TestChanges:
         slow = next(part for part in parts if not part.run.low_latency)
         assert slow.starts_segment
         assert not slow.run.discontinuity
-        assert slow.run.init == parts[0].run.init
+        assert (slow.run.init, slow.run.prefix) == (parts[0].run.init, parts[0].run.prefix)
         assert slow.dts_ticks == 39 * FRAME
         assert [part.msn for part in parts if part.starts_segment] == [0, 1]
+
+    def test_low_latency_comes_back_after_a_minute_without_slow_samples(self) -> None:
+        packager = new(VIDEO)
+        parts = run_all(packager, [*video(40), *video(2100, start=60 * FRAME)])
+        slow = [part for part in parts if not part.run.low_latency]
+        assert slow[0].starts_segment
+        assert 60 <= (slow[-1].end_ticks - slow[0].end_ticks) / 90_000 <= 62
+        after = parts[parts.index(slow[-1]) + 1]
+        assert after.starts_segment
+        assert after.independent
+        assert after.run.low_latency
+        assert not after.run.discontinuity
+        assert {part.run.prefix for part in parts} == {parts[0].run.prefix}
 
     def test_a_new_configuration_with_slow_frames_is_still_discontinuous(self) -> None:
         packager = new(VIDEO)

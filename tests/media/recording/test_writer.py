@@ -1,5 +1,6 @@
 """The writer on a sound disk and on a failing one; every file it leaves is read by PyAV or ffmpeg."""
 
+import dataclasses
 import errno
 import os
 import pickle
@@ -152,6 +153,12 @@ class TestSoundDisk:
         summary = write(place, [*parts, *other]).close()
         assert [file.name for file in summary.files] == ["video-000.mp4", "video-001.mp4"]
         assert payloads(place.folder) == sent("bframes") + sent("h264_aac")
+
+    def test_the_end_of_low_latency_stays_in_the_file(self, place: RecordingPlace, parts: list[Part]) -> None:
+        slow = dataclasses.replace(parts[0].run, low_latency=False)
+        later = [dataclasses.replace(part, run=slow) for part in parts[5:]]
+        assert len(write(place, [*parts[:5], *later]).close().files) == 1
+        assert payloads(place.folder) == sent("bframes")
 
     def test_rotation_by_time_happens_at_keyframe_segments(self, place: RecordingPlace, parts: list[Part]) -> None:
         summary = write(place, parts, WriterOptions(rotate_after_s=1.5)).close()

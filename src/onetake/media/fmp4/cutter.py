@@ -1,7 +1,7 @@
 """Where parts and segments end: the leading track decides every cut. One cutter lives as long as the tracks do."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from onetake.media.fmp4.fragment import Fragment, Sample, write_part
 from onetake.media.fmp4.lanes import Lane, WallAnchor
@@ -17,17 +17,18 @@ MAX_INDEX = (1 << INDEX_BITS) - 1
 
 @dataclass(frozen=True, slots=True)
 class CutRules:
-    """When to cut, in seconds. The defaults are the product's; other values are for tests and offline packaging."""
+    """When to cut, in seconds. The defaults are the product's; other values are for tests and offline packaging.
+
+    `stall_s`: how far other tracks may run ahead of the leading one. `restore_s`: low latency that a slow sample ended
+    comes back after so long without another.
+    """
 
     part_target_s: float = PART_TARGET_S
     min_segment_s: float = 1.0
     audio_segment_s: float = 2.0
     max_segment_s: float = TARGET_DURATION_S
     stall_s: float = 3.0
-
-
-RunFactory = Callable[[int, bool, bool], Run]
-"""Starts a run at a media sequence number, with or without low latency, after a discontinuity or not."""
+    restore_s: float = 60.0
 
 
 def leading_track(tracks: Sequence[Track]) -> Track:
@@ -50,12 +51,9 @@ class Cutter:
     run more than `stall_s` ahead of it, it has stalled: its last sample ends there and time goes on without it.
     """
 
-    def __init__(
-        self, new_run: RunFactory, lanes: Sequence[Lane], msn: int, rules: CutRules, *, discontinuity: bool = False
-    ) -> None:
-        self.run = new_run(msn, True, discontinuity)
-        self.msn = msn
-        self._new_run = new_run
+    def __init__(self, run: Run, lanes: Sequence[Lane], rules: CutRules) -> None:
+        self.run = run
+        self.msn = run.first_msn
         self._lanes = {lane.track.id: lane for lane in lanes}
         self._lead = self._lanes[self.run.leading_id]
         self._others = [lane for lane in lanes if lane is not self._lead]
@@ -66,6 +64,7 @@ class Cutter:
         self._segment_start = 0
         self._index = 0
         self._front: int | None = None
+        self._calm_since = 0
         self._gap = self._after_gap = self._stalled = self._needs_keyframe = False
 
     def _set_limits(self, rules: CutRules) -> None:
@@ -76,6 +75,7 @@ class Cutter:
         self._min_segment = int(min_segment_s * scale)
         self._max_segment = int(rules.max_segment_s * scale)
         self._stall = int(rules.stall_s * scale)
+        self._restore = int(rules.restore_s * scale)
 
     def mark_gap(self) -> None:
         """Media is missing before the next leading unit: a segment ends there and the wall clock starts anew."""
@@ -126,13 +126,16 @@ class Cutter:
     def _add(self, sample: Sample) -> list[Part]:
         """Place a finished leading sample, closing the open part first where the sample would overshoot."""
         parts: list[Part] = []
-        too_long = sample.duration > self._target and self.run.low_latency
+        is_slow = sample.duration > self._target
+        too_long = is_slow and self.run.low_latency
         if self._part_start is not None and sample.dts + sample.duration - self._part_start > self._target:
             parts += self._close(sample.dts, ends_segment=too_long or self._is_full(sample.dts, sample.duration))
         if too_long:
             self._end_low_latency()
         self._open_part(sample.dts)
         self._samples.append(sample)
+        if is_slow:
+            self._calm_since = sample.dts + sample.duration
         return parts
 
     def _open_part(self, start: int) -> int:
@@ -144,17 +147,24 @@ class Cutter:
         return self._part_start
 
     def _end_low_latency(self) -> None:
-        """A sample longer than PART-TARGET: from its segment on a new run holds, whose parts are not listed."""
-        unused = self._front is None
+        """A sample longer than PART-TARGET: from its segment on the parts are not listed."""
         if self._index:
             self._next_segment()
-        self.run = self._new_run(self.msn, False, self.run.discontinuity and unused)
+        self._promise(low_latency=False)
+
+    def _promise(self, *, low_latency: bool) -> None:
+        """From here on the run keeps or gives up low latency; its names, init and file stay."""
+        unused = self._front is None
+        self.run = replace(self.run, low_latency=low_latency, discontinuity=self.run.discontinuity and unused)
 
     def _cut_before(self, unit: Unit, sample: Sample) -> list[Part]:
         """The cut that `unit`, the one after `sample`, asks for."""
         end = sample.dts + sample.duration
         if unit.keyframe and (self._gap or end - self._segment_start >= self._min_segment):
-            return self._close(end, ends_segment=True)
+            parts = self._close(end, ends_segment=True)
+            if not self.run.low_latency and end - self._calm_since >= self._restore:
+                self._promise(low_latency=True)
+            return parts
         part = end - (self._part_start if self._part_start is not None else end)
         if self._gap or part >= self._target or (part >= self._full and part + sample.duration > self._target):
             return self._close(end, ends_segment=self._is_full(end, sample.duration))

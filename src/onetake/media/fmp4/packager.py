@@ -197,15 +197,10 @@ class Packager:
         tracks = self._wanted
         old = {lane.track: lane for lane in self._lanes.values()}
         self._lanes = {track.id: old.get(track) or Lane(track) for track in tracks}
-        init = init_segment(tracks)
         lead = leading_track(tracks)
-
-        def new_run(first_msn: int, low_latency: bool, discontinuity: bool) -> Run:
-            return Run(
-                prefix=self._prefix(), init=init, tracks=tracks, leading_id=lead.id, timescale=lead.timescale,
-                first_msn=first_msn, discontinuity=discontinuity, low_latency=low_latency,
-            )  # fmt: skip
-
-        lanes = list(self._lanes.values())
-        self._cutter = Cutter(new_run, lanes, msn, self._rules, discontinuity=self._had_run)
+        run = Run(
+            prefix=self._prefix(), init=init_segment(tracks), tracks=tracks, leading_id=lead.id,
+            timescale=lead.timescale, first_msn=msn, discontinuity=self._had_run,
+        )  # fmt: skip
         self._had_run = True
+        self._cutter = Cutter(run, list(self._lanes.values()), self._rules)

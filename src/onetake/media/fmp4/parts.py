@@ -17,7 +17,8 @@ class Run:
     `prefix` is random, so that no name of one run is ever reused by another. `first_msn` is its first segment.
     `timescale` is that of the leading track `leading_id`, which decides where parts and segments end.
     `discontinuity`: the init differs from that of the run before. `low_latency` false: parts may be longer than
-    PART-TARGET and must not be listed.
+    PART-TARGET and must not be listed; it changes within a run by a second object that is equal in all else but
+    `discontinuity`.
     """
 
     prefix: str

@@ -186,7 +186,8 @@ class LivePlaylist:
             before.complete = True
         new_run = before is None or before.run is not part.run
         discontinuity = new_run and part.run.discontinuity
-        entry = _Entry(part.run, part.msn, part.wall_ms, discontinuity, new_run, self._discontinuities)
+        new_map = before is None or before.run.prefix != part.run.prefix
+        entry = _Entry(part.run, part.msn, part.wall_ms, discontinuity, new_map, self._discontinuities)
         self._discontinuities += discontinuity
         if before and before.run.low_latency != part.run.low_latency:
             self._growing = None

@@ -151,7 +151,7 @@ class RecordingWriter:
         return True
 
     def _must_rotate(self, pair: OpenPair, part: Part) -> bool:
-        if part.run is not pair.first.run:
+        if (part.run.prefix, part.run.init) != (pair.first.run.prefix, pair.first.run.init):
             return True
         if not (part.starts_segment and part.independent):
             return False
