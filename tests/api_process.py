@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-START_LIMIT_S = 30
+START_LIMIT_S = 120
 
 
 @dataclass(frozen=True)

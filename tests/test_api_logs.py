@@ -11,7 +11,6 @@ from tests.api_process import api_process
 
 from onetake.infra.db import Database
 
-pytestmark = pytest.mark.timeout(60)
 GUESS, NEW_PASSWORD, IN_QUERY = "a wrong guess 77", "walrus under glass", "abcdef-secret"
 
 
