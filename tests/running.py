@@ -90,9 +90,9 @@ class Server:
         """Everything read so far."""
         return "\n".join(self.lines)
 
-    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
-        """Status and body of one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def get(self, path: str, headers: dict[str, str] | None = None, *, port: int | None = None) -> tuple[int, str]:
+        """Status and body of one request, to the page's port or another one."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()

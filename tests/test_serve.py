@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +160,21 @@ class TestKilledMidMigration:
         with serving(env) as server:
             server.wait_until_ready()
             assert server.get("/readyz")[0] == 200
+
+
+class TestDemo:
+    @pytest.mark.slow
+    def test_live_pattern_can_be_watched(self, env: dict[str, str]) -> None:
+        command = [sys.executable, "-P", "-m", "onetake", "demo"]
+        with serving(env, command) as server:
+            stream = server.wait_for_line("Demo stream").rpartition("/live/")[2].partition("/")[0]
+            server.wait_until_ready()
+            media_port = int(env["ONETAKE_MEDIA_PORT"])
+            deadline = time.monotonic() + LIMIT_S
+            while "#EXTINF" not in (playlist := server.get(f"/live/{stream}/live.m3u8", port=media_port)[1]):
+                assert time.monotonic() < deadline, playlist + server.output
+                time.sleep(0.2)
+            assert server.stop() == 0
 
 
 class TestSupervision:

@@ -21,7 +21,7 @@ PASSWORD_ENV = "ONETAKE_ADMIN_PASSWORD"
 MEDIA_PORTS = ("media_port", "files_port", "rtmp_port")
 
 
-def serve(settings: "Settings", *, with_media: bool) -> int:
+def serve(settings: "Settings", *, with_media: bool, demo: bool = False) -> int:
     """Run everything until SIGINT or SIGTERM; the caller holds the data folder. Returns the exit code.
 
     Raises PortBusy before anything is started.
@@ -31,7 +31,8 @@ def serve(settings: "Settings", *, with_media: bool) -> int:
         check_free(settings.bind, getattr(settings, name), f"ONETAKE_{name.upper()}")
     merged = MergedLog(sys.stderr, as_json=settings.log_format == "json", colors=use_colors())
     configure_logging("serve", settings.log_format, settings.log_level, stream=merged.stream("serve"))
-    code = subprocess.call(_command("prepare"), env={**os.environ, SUPERVISOR_PID_ENV: str(os.getpid())})
+    prepare_words = ("prepare", "--demo") if demo else ("prepare",)
+    code = subprocess.call(_command(*prepare_words), env={**os.environ, SUPERVISOR_PID_ENV: str(os.getpid())})
     if code != 0:
         return code
     asyncio.run(_supervise(settings, web, merged, with_media=with_media))

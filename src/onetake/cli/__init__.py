@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(help="Start the whole platform in the foreground.")(processes.serve)
+app.command(help="Start the whole platform with a live test pattern to look at.")(processes.demo)
 app.command(help="Start the web server alone.")(processes.api)
 app.command(help="Start a worker for background jobs alone.")(processes.worker)
 if media_available():

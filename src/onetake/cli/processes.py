@@ -35,6 +35,15 @@ def serve() -> None:
     raise typer.Exit(code)
 
 
+def demo() -> None:
+    """Start everything with a live test pattern to look at."""
+    from onetake.serve import serve as run
+
+    with _process("serve") as settings:
+        code = run(settings, with_media=media_available(), demo=True)
+    raise typer.Exit(code)
+
+
 def api() -> None:
     """Run the web server until SIGTERM or Ctrl-C."""
     with _process("api") as settings:
