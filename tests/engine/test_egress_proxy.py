@@ -313,3 +313,29 @@ async def test_an_endless_playlist_is_cut(account: Account, origin: Origin, monk
     origin.page = endless
     answer = await talk(account, f"GET http://{PUBLIC}:{origin.port}/ HTTP/1.1")
     assert answer.startswith(b"HTTP/1.1 502")
+
+
+async def test_connections_of_one_child_are_bounded(
+    account: Account, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(egress_module, "MAX_CONNECTIONS", 1)
+    arrived, released = asyncio.Event(), asyncio.Event()
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await released.wait()
+        return web.Response(text="late")
+
+    origin.page = hang
+    line = f"GET http://{PUBLIC}:{origin.port}/ HTTP/1.1"
+    first = asyncio.create_task(talk(account, line))
+    await asyncio.wait_for(arrived.wait(), 20)
+    assert b" 503 " in await talk(account, line)
+    released.set()
+    assert (await first).endswith(b"late")
+
+
+async def test_head_has_no_body(account: Account, origin: Origin) -> None:
+    answer = await talk(account, f"HEAD http://{PUBLIC}:{origin.port}/ HTTP/1.1")
+    assert b" 200 " in answer
+    assert answer.endswith(b"\r\n\r\n")

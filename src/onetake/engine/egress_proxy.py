@@ -79,8 +79,7 @@ class Account:
     proxy_url: str
     refusal: AppError | None = None
     received_bytes: int = 0
-    open_connections: int = 0
-    writers: set[StreamWriter] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _tls_hosts: set[str] = field(default_factory=set)
 
     def plain_url(self, url: str) -> str:
@@ -154,8 +153,6 @@ class EgressProxy:
 
     async def close(self) -> None:
         """Stop listening and break every connection."""
-        for account in list(self._accounts.values()):
-            _hang_up(account)
         if self._server is not None:
             self._server.close()
             for task in self._tasks:
@@ -175,7 +172,8 @@ class EgressProxy:
             yield made
         finally:
             del self._accounts[token]
-            _hang_up(made)
+            for task in made.tasks:
+                task.cancel()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
@@ -190,6 +188,9 @@ class EgressProxy:
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, aiohttp.ClientError) as error:
             log.debug("egress connection ended: %s", type(error).__name__)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
 
@@ -197,15 +198,13 @@ class EgressProxy:
         async with asyncio.timeout(HEAD_TIMEOUT_S):
             head = await _read_head(reader)
         account = self._account_of(head)
-        if account.open_connections >= MAX_CONNECTIONS:
+        if len(account.tasks) >= MAX_CONNECTIONS:
             raise _Refused("503 Too Many Connections")
-        account.open_connections += 1
-        account.writers.add(writer)
-        try:
-            await self._forward(account, head, writer)
-        finally:
-            account.open_connections -= 1
-            account.writers.discard(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        account.tasks.add(task)
+        task.add_done_callback(account.tasks.discard)
+        await self._forward(account, head, writer)
 
     def _account_of(self, head: _Head) -> Account:
         presented = _basic_user(head.get("proxy-authorization"))
@@ -366,8 +365,3 @@ def _response_head(status: str, headers: Iterable[str], length: int | None) -> b
     lines = [f"HTTP/1.1 {status}", *headers, "Connection: close"]
     lines += [] if length is None else [f"Content-Length: {length}"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
-
-
-def _hang_up(account: Account) -> None:
-    for writer in list(account.writers):
-        writer.transport.abort()
