@@ -289,6 +289,25 @@ async def test_a_broken_source_is_retried_and_comes_back(kit: PullKit, web_site:
         assert tap.puller.status.error is None
 
 
+async def test_a_fault_in_the_receiver_is_retried_not_the_end(kit: PullKit) -> None:
+    tap = Tap(kit, PATTERN)
+    take, calls = tap._item, 0
+
+    def stumble(item: Item) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RuntimeError("a fault of ours")
+        take(item)
+
+    tap.puller._on_item = stumble
+    async with tap:
+        status = await tap.until_error()
+        assert status.state is PullState.RETRYING
+        seen = len(tap.items)
+        await tap.until(lambda: len(tap.items) > seen + 5)
+
+
 async def test_stopping_leaves_nothing(kit: PullKit, web_site: Site) -> None:
     tap = Tap(kit, PATTERN)
     tap.puller.start()

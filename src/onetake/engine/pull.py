@@ -213,6 +213,10 @@ class Puller:
             error = ToolError(reason=str(raised))
         except OSError as raised:
             error = SourceUnreachable(reason=str(raised))
+        except Exception as raised:
+            # A fault of ours in one run must not end the pull for good (R18).
+            log.exception("pull %s", self._spec.shown)
+            error = ToolError(reason=type(raised).__name__)
         # ffmpeg only sees a 403 of the proxy or a broken connection; the true reason is with us.
         return (guard.refusal if guard else None) or error
 
