@@ -259,3 +259,12 @@ async def test_delivery_goes_on_when_the_spool_cannot_be_written(
         await hooks.drained()
         monkeypatch.undo()
     assert receiver.names() == ["on_publish"]
+
+
+async def test_what_is_no_json_is_told_at_once_and_harms_nothing(receiver: Receiver, tmp_path: Path) -> None:
+    async with Hooks(options(receiver, tmp_path)) as hooks:
+        with pytest.raises(TypeError):
+            hooks.notify(event("on_record", extra=object()))
+        hooks.notify(event("on_publish"))
+        await hooks.drained()
+    assert receiver.names() == ["on_publish"]

@@ -222,7 +222,12 @@ class Hooks:
         return self._breaker.is_open
 
     def notify(self, event: dict[str, Any]) -> None:
-        """Have `event` delivered at least once, after every earlier event of the same stream. Never blocks."""
+        """Have `event` delivered at least once, after every earlier event of the same stream. Never blocks.
+
+        Raises:
+            TypeError, ValueError: it is not JSON; told here, because a thread of ours could tell nobody.
+        """
+        json.dumps(event)
         self._incoming.append((f"{event.get('app', '')}/{event.get('stream', '')}", event))
         self._expect(1)
         self._disk_work.set()
