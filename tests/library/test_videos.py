@@ -231,7 +231,8 @@ class TestRetention:
             {"created_at": utc_now()},
         ]
         for fields in spared:
-            await add(sqlite_database, **({"source_id": source.id, "created_at": old} | fields))
+            values: dict[str, Any] = {"source_id": source.id, "created_at": old} | fields
+            await add(sqlite_database, **values)
         async with sqlite_database.write() as session:
             found = await retention.expired_by_age(session, utc_now())
             assert [item.video.id for item in found] == [expired.id]

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+import onetake.library.handlers  # noqa: F401  registers itself
 from onetake.infra.db import Database
 from onetake.kit.errors import AppError
 from onetake.library.service.growing import follow_growing

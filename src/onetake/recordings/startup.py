@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import onetake.recordings.handlers  # noqa: F401  registers itself
 from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
 from onetake.infra.pubsub import PubSub
