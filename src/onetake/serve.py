@@ -62,7 +62,7 @@ def _processes(web: socket.socket, *, with_media: bool) -> list[ProcessSpec]:
         ProcessSpec("worker", _command("worker"), after="api"),
     ]
     if with_media:
-        table.append(ProcessSpec("media", _command("media", "--part=live"), after="api"))
+        table.append(ProcessSpec("media", _command("media", "--part=live")))
         table.append(ProcessSpec("files", _command("media", "--part=files"), after="api"))
     return table
 

@@ -42,6 +42,10 @@ class LoopLag:
         """The longest delay of the last minute, in milliseconds."""
         return max(self._window_ms)
 
+    def worst_of_ms(self, seconds: int) -> float:
+        """The longest delay of the last `seconds` (at least one), in milliseconds."""
+        return max(list(self._window_ms)[-seconds:])
+
 
 loop_lag = LoopLag()
 

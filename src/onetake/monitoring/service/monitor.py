@@ -121,7 +121,7 @@ class Monitor:
             disk_write_bytes_per_s=usage.disk_write_bytes_per_s,
             network_rx_bytes_per_s=usage.network_rx_bytes_per_s,
             network_tx_bytes_per_s=usage.network_tx_bytes_per_s,
-            loop_lag_ms=round(loop_lag.worst_ms, 1),
+            loop_lag_ms=round(loop_lag.worst_of_ms(STEP_S), 1),
             jobs_running=jobs.running if jobs else None,
             jobs_queued=jobs.queued if jobs else None,
             free_bytes={space.path: space.free for space in spaces},
