@@ -99,3 +99,14 @@ def fill_registration(page: Page, username: str) -> None:
     page.locator("input[name=password]").fill("a-long-enough-one")
     page.locator("input[name=again]").fill("a-long-enough-one")
     page.locator("[data-test=register-submit]").click()
+
+
+def test_a_server_that_is_away_is_waited_for_and_nobody_is_signed_out(site: Site) -> None:
+    page = site.sign_in(path="/login?redirect=/profile")
+    page.route("**/api/auth/refresh", lambda route: route.fulfill(status=503, body=""))
+    page.reload()
+    expect(page.locator("h1")).to_have_text("The server does not answer")
+    page.unroute("**/api/auth/refresh")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("[data-test=profile-save]")).to_be_visible()
+    site.watcher.forgive("status of 503")
