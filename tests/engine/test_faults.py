@@ -169,7 +169,7 @@ class TestEnd:
             assert await server.end(signal.SIGTERM) == 0
             [path] = server.files(sheet["id"])
             assert b"sidx" in path.read_bytes()[:200_000]
-            assert not list((tmp_path / "data" / "open").iterdir())
+            assert not list((tmp_path / "data" / "open").glob("*.json"))
 
     async def test_a_second_server_on_the_folder_exits_3(self, tmp_path: Path) -> None:
         async with node(tmp_path / "data"):

@@ -20,11 +20,12 @@ from onetake.engine.metrics import MediaMetrics
 from onetake.engine.options import MediaOptions
 from onetake.engine.players import Players
 from onetake.engine.pulls import Pulls
-from onetake.engine.recordings import Recordings, Sheet, recover_recordings
+from onetake.engine.recordings import Recordings
 from onetake.engine.registry import LiveRegistry
 from onetake.engine.revocations import RevocationRelay
 from onetake.engine.rtmp_server import RtmpServer
 from onetake.engine.sequence import SequenceBook
+from onetake.engine.sheets import Sheet, recover_recordings
 from onetake.engine.srs_api import ControlGuard, SrsApi
 from onetake.engine.standalone import add_page
 from onetake.engine.state import StateStore

@@ -1,46 +1,30 @@
 """All recordings and time-shift windows of the live process: start, stop, events, what is where. Loop only.
 
-Beside its files each recording keeps `recording.json` (whose, since when, how it ended): it outlives the process, so a
-recording that a crash interrupted can be named, and goes on when its publisher returns inside the grace window.
+Beside its files each recording keeps a sheet (`engine.sheets`): it outlives the process, so a recording that a crash
+interrupted can be named, and goes on when its publisher returns inside the grace window.
 """
 
 import asyncio
-import json
 import logging
-import shutil
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from onetake.engine.disk import Disk
 from onetake.engine.options import MediaOptions
 from onetake.engine.pipeline import Life
 from onetake.engine.recorder import RecordingThread
-from onetake.engine.state import RecordMode, StreamConfig, write_atomically
+from onetake.engine.sheets import RENDITION, TIME_SHIFT, Sheet, SheetBook
+from onetake.engine.state import RecordMode, StreamConfig
 from onetake.kit.clock import wall_ms
 from onetake.kit.errors import AppError, Text
 from onetake.kit.ids import uuid7
 from onetake.media.fmp4 import Part
-from onetake.media.index import BadIndex, IndexReader
-from onetake.media.recording import (
-    RecordingPlace,
-    WriterOptions,
-    asset_folder,
-    recording_place,
-    recover,
-    video_files,
-)
+from onetake.media.recording import RecordingPlace, WriterOptions, asset_folder, recording_place
 
 log = logging.getLogger(__name__)
 
-RENDITION = "source"
-SHEET = "recording.json"
-TIME_SHIFT = "time_shift"
 WINDOW_FILE_S = 60.0
 MAX_FINISHED = 1000
 
@@ -71,32 +55,6 @@ class NoRoom(AppError):
         zh_cn="磁盘剩余空间不足，无法录制。",
         zh_tw="磁碟剩餘空間不足，無法錄製。",
     )
-
-
-@dataclass(slots=True)
-class Sheet:
-    """What is known of a recording besides its media; `recording.json` and the JSON of `/control/recordings`.
-
-    `state`: `recording`, `paused`, `finished`, or `interrupted` (the server ended; it may go on). Times are Unix ms.
-    """
-
-    id: str
-    name: str
-    session: str
-    trigger: str
-    started_ms: int
-    state: str = "recording"
-    reason: str = ""
-    ended_ms: int = 0
-    duration_s: float = 0.0
-    size_bytes: int = 0
-    files: int = 0
-    gaps: list[dict[str, int]] = field(default_factory=list)
-    damages: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return asdict(self)
 
 
 @dataclass(eq=False, slots=True)
@@ -141,7 +99,7 @@ class Recordings:
         self._disk = disk
         self._tell = tell
         self._stopping = False
-        self._writes = ThreadPoolExecutor(1, thread_name_prefix="record-sheets")
+        self._book = SheetBook(options.data_dir, options.open_dir)
         self._threads: set[Recording] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -240,7 +198,7 @@ class Recordings:
         for name in {*self.active, *self.windows}:
             self.session_ended(name)
         await self._idle.wait()
-        await asyncio.to_thread(self._writes.shutdown)
+        await asyncio.to_thread(self._book.close)
 
     # -- start-up ------------------------------------------------------------------------------------------------
 
@@ -324,24 +282,24 @@ class Recordings:
             if not self._threads:
                 self._idle.set()
             if is_window:
-                self._remove_window(recording)
+                self._book.remove(sheet)
             elif self._stopping:
                 self._interrupt(sheet)
             else:
                 self._settle(sheet)
         else:
-            self._write_sheet(sheet)
+            self._book.save(sheet)
             if event != "opened" and not is_window:
                 self._tell(event, sheet)
 
     def _interrupt(self, sheet: Sheet) -> None:
         sheet.state = "interrupted"
-        self._write_sheet(sheet)
+        self._book.save(sheet)
 
     def _settle(self, sheet: Sheet) -> None:
         sheet.state = "finished"
         sheet.ended_ms = wall_ms()
-        self._write_sheet(sheet)
+        self._book.save(sheet)
         self._remember(sheet)
         self._tell("finished", sheet)
 
@@ -349,78 +307,3 @@ class Recordings:
         self.finished[sheet.id] = sheet
         while len(self.finished) > MAX_FINISHED:
             del self.finished[next(iter(self.finished))]
-
-    # -- disk, in threads ----------------------------------------------------------------------------------------
-
-    def _write_sheet(self, sheet: Sheet) -> None:
-        """Keep the sheet beside the files. It is small and not needed to play them: failures are only logged."""
-        data = json.dumps(sheet.as_dict()).encode()
-        path = asset_folder(self._options.data_dir, uuid.UUID(sheet.id)) / SHEET
-        self._in_thread(lambda: write_atomically(path, data))
-
-    def _remove_window(self, recording: Recording) -> None:
-        """A time-shift window ends with its session."""
-        folder = recording.thread.place.folder.parent
-        self._in_thread(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-    def _in_thread(self, work: Callable[[], None]) -> None:
-        """Sheets are written one after the other, so that the newest wins."""
-        self._writes.submit(_logged, work)
-
-
-def _logged(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except OSError as error:
-        log.warning("recording sheet: %s", error)
-
-
-def recover_recordings(options: MediaOptions) -> tuple[list[Sheet], set[str]]:
-    """At start-up, in a thread: repair what was open, remove left-over windows, read the sheets of all recordings.
-
-    Returns the sheets (oldest first) and the ids of those that were interrupted less than the grace time ago.
-    """
-    recovered = {found.recording_id: found for found in recover(options.open_dir)}
-    sheets, resumable = [], set()
-    for path in sorted(options.media_dir.glob(f"*/*/*/{SHEET}")):
-        sheet = read_sheet(path)
-        if sheet is None:
-            continue
-        if sheet.trigger == TIME_SHIFT:
-            shutil.rmtree(path.parent, ignore_errors=True)
-            continue
-        if sheet.state != "finished":
-            _measure(path.parent / RENDITION, sheet)
-            last_ms = _last_write_ms(path.parent / RENDITION)
-            if wall_ms() - last_ms < options.limits.grace_s * 1000:
-                resumable.add(sheet.id)
-        sheets.append(sheet)
-    for recording_id, found in recovered.items():
-        log.info("recovered recording %s: %.1f s in %d files", recording_id, found.duration_s, len(found.files))
-    return sheets, resumable
-
-
-def read_sheet(path: Path) -> Sheet | None:
-    """A sheet from disk; None when it is missing or broken (the recording still plays, only its name is unknown)."""
-    try:
-        raw = json.loads(path.read_bytes())
-        return Sheet(**{key: raw[key] for key in Sheet.__dataclass_fields__ if key in raw})
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        log.warning("recording sheet %s: %s", path.parent.name, error)
-        return None
-
-
-def _measure(folder: Path, sheet: Sheet) -> None:
-    """Figures of an interrupted recording, from its indexes."""
-    sheet.duration_s, sheet.size_bytes, sheet.files = 0.0, 0, 0
-    for video in video_files(folder):
-        sheet.files += 1
-        sheet.size_bytes += video.stat().st_size
-        with suppress(BadIndex, OSError), IndexReader(video.with_suffix(".idx")) as index:
-            if len(index):
-                sheet.duration_s += (index[-1].end_ticks - index[0].dts_ticks) / index.header.timescale
-
-
-def _last_write_ms(folder: Path) -> float:
-    files = video_files(folder)
-    return files[-1].stat().st_mtime * 1000 if files else 0.0

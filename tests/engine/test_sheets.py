@@ -1,0 +1,78 @@
+"""What start-up makes of the sheets on disk: settled, interrupted, broken, left-over windows."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onetake.engine.disk import MARKER
+from onetake.engine.options import MediaOptions
+from onetake.engine.sheets import SHEET, TIME_SHIFT, Sheet, SheetBook, read_sheet, recover_recordings
+from onetake.kit.ids import uuid7
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> MediaOptions:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / MARKER).write_bytes(b"here")
+    return MediaOptions(tmp_path)
+
+
+def save(options: MediaOptions, *sheets: Sheet) -> None:
+    """Write sheets as the server does."""
+    book = SheetBook(options.data_dir, options.open_dir)
+    for sheet in sheets:
+        book.save(sheet)
+    book.close()
+
+
+def sheet(state: str = "finished", trigger: str = "auto", name: str = "cam") -> Sheet:
+    """A recording that began now."""
+    return Sheet(str(uuid7()), name, "session", trigger, int(time.time() * 1000), state)
+
+
+def test_finished_ones_are_listed_oldest_first_and_not_looked_at(options: MediaOptions) -> None:
+    made = [replace(sheet(), duration_s=float(number)) for number in range(3)]
+    save(options, *made)
+    assert recover_recordings(options) == (made, set())
+    assert not list(options.open_dir.glob("*"))
+
+
+def test_an_interrupted_one_is_found_and_measured(options: MediaOptions) -> None:
+    running = replace(sheet("recording"), duration_s=99.0)
+    save(options, running)
+    [found], resumable = recover_recordings(options)
+    assert (found.id, found.duration_s) == (running.id, 0.0)
+    assert resumable == set()
+
+
+def test_a_left_over_window_is_removed(options: MediaOptions) -> None:
+    window = sheet("recording", TIME_SHIFT)
+    save(options, window)
+    assert recover_recordings(options) == ([], set())
+    assert not list(options.media_dir.glob(f"*/*/{window.id}"))
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"id": 1}', b"[" * 100_000])
+def test_a_broken_sheet_hides_only_itself(options: MediaOptions, content: bytes) -> None:
+    good, bad = sheet(), sheet()
+    save(options, good, bad)
+    path = next(options.media_dir.glob(f"*/*/{bad.id}/{SHEET}"))
+    path.write_bytes(content)
+    assert read_sheet(path) is None
+    assert recover_recordings(options) == ([good], set())
+
+
+def test_nothing_is_written_below_an_empty_mount_point(options: MediaOptions) -> None:
+    (options.media_dir / MARKER).unlink()
+    save(options, sheet("recording"))
+    assert list(options.media_dir.iterdir()) == []
+
+
+def test_the_json_is_what_people_were_promised() -> None:
+    made = sheet()
+    assert {"id", "name", "state", "duration_s", "size_bytes", "files", "gaps"} <= set(
+        json.loads(json.dumps(made.as_dict()))
+    )
