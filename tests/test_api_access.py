@@ -98,6 +98,7 @@ MATRIX: dict[str, Row] = {
     "PUT /api/sources/{id}": staff(404, path=f"/api/sources/{MISSING}", body={"name": "x"}),
     "DELETE /api/sources/{id}": staff(404, path=f"/api/sources/{MISSING}"),
     "POST /api/sources/{id}/key": staff(404, path=f"/api/sources/{MISSING}/key"),
+    "GET /api/sources/{id}/play": staff(404, path=f"/api/sources/{MISSING}/play"),
     "GET /api/sources/{id}/status": staff(404, path=f"/api/sources/{MISSING}/status"),
     "POST /api/sources/{id}/record/start": staff(404, path=f"/api/sources/{MISSING}/record/start"),
     "POST /api/sources/{id}/record/stop": staff(404, path=f"/api/sources/{MISSING}/record/stop"),

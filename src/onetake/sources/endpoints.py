@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request, status
 
-from onetake.accounts.auth import Permission, require
+from onetake.accounts.auth import Permission, Principal, require
 from onetake.infra.db import on_commit
-from onetake.infra.mediaserver import MediaDep
+from onetake.infra.mediaserver import MediaDep, token_keyring
 from onetake.infra.settings import Settings
 from onetake.infra.web.deps import DatabaseDep, IdPath, PageDep, ReadSession, SearchText, SettingsDep, WriteSession
 from onetake.infra.web.openapi import answers
@@ -16,9 +16,11 @@ from onetake.kit.paging import Page, page_of, parse_sort
 from onetake.kit.redact import redact
 from onetake.sources import service
 from onetake.sources.models import LiveSource, Protocol
+from onetake.sources.playback import live_play
 from onetake.sources.repository import SORTS, SourceFilter
 from onetake.sources.schemas import (
     DeleteResult,
+    LivePlay,
     PushTarget,
     SourceCreate,
     SourceCreated,
@@ -143,6 +145,18 @@ async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: Media
         source = await service.get_source(session, id)
     details = {stream["name"]: stream for stream in (await media.streams())["streams"]}
     return source_status(source, details.get(source.stream_name), request_language(request.scope))
+
+
+@router.get("/{id}/play", operation_id="playSource", summary="Addresses to watch a source live")
+async def play_source(
+    id: IdPath,
+    viewer: Annotated[Principal, Depends(require(Permission.SOURCES_READ))],
+    session: ReadSession,
+    settings: SettingsDep,
+) -> LivePlay:
+    """Signed addresses for one playback session, for operators: recorded or not, public or not."""
+    source = await service.get_source(session, id)
+    return live_play(token_keyring(settings.data_dir), source.stream_name, f"user.{viewer.user_id}")
 
 
 def source_view(source: LiveSource) -> SourceView:

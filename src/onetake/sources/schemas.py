@@ -1,7 +1,7 @@
 """What the source endpoints take and give. Unknown fields of a request are refused (C3)."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
@@ -142,10 +142,15 @@ class SourceStatus(BaseModel):
     last_error: str | None = Field(description="Why there is no picture, in plain words.")
 
 
+class LivePlay(BaseModel):
+    """Signed, path-only addresses of a live source; the page puts the media port in front."""
+
+    live_url: str = Field(description="LL-HLS.", examples=["/t/AQE…/live/k3v9q2m7x1ab/index.m3u8"])
+    flv_url: str = Field(description="HTTP-FLV.", examples=["/t/AQE…/live/k3v9q2m7x1ab.flv"])
+    expires_at: datetime = Field(description="Until when playing can be begun.")
+
+
 class DeleteResult(BaseModel):
     """What became of the recordings of a deleted source."""
 
     recordings: str = Field(description="kept or trashed", examples=["kept"])
-
-
-Details = dict[str, Any]

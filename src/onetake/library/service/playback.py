@@ -10,8 +10,8 @@ from onetake.kit.ids import random_hex
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour, sign
 from onetake.library.models import Video
 from onetake.library.schemas import PlayView
+from onetake.sources.playback import PLAY_TTL_S, live_base
 
-PLAY_TTL_S = 4 * 3600
 LIST_TTL_S = 6 * 3600
 GUEST = "guest"
 
@@ -28,7 +28,7 @@ class Signer:
         expires_s = round_up_hour(time.time() + PLAY_TTL_S)
         base = self._asset_base(video, Method.PLAY, session, who, expires_s)
         download = self._asset_base(video, Method.DOWNLOAD, session, who, expires_s)
-        live = self._live_base(stream_name, session, who, expires_s) if video.is_live and stream_name else None
+        live = live_base(self.keyring, stream_name, session, who, expires_s) if video.is_live and stream_name else None
         return PlayView(
             hls_url=f"{base}/index.m3u8",
             live_url=f"{live}/index.m3u8" if live else None,
@@ -53,10 +53,6 @@ class Signer:
     def _asset_base(self, video: Video, method: Method, session: str, viewer: str, expires_s: int) -> str:
         grant = Grant(method, ScopeKind.ASSET, video.asset_id, session, viewer, expires_s)
         return f"/t/{sign(grant, self.keyring)}/vod/{video.asset_id}"
-
-    def _live_base(self, stream_name: str, session: str, viewer: str, expires_s: int) -> str:
-        grant = Grant(Method.PLAY, ScopeKind.STREAM, f"live:{stream_name}", session, viewer, expires_s)
-        return f"/t/{sign(grant, self.keyring)}/live/{stream_name}"
 
 
 def viewer_name(viewer: Principal | None) -> str:

@@ -633,6 +633,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources/{id}/play": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Addresses to watch a source live
+         * @description Signed addresses for one playback session, for operators: recorded or not, public or not.
+         */
+        get: operations["playSource"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources/{id}/record/start": {
         parameters: {
             query?: never;
@@ -1856,6 +1876,30 @@ export interface components {
              * @example video-1-3f2a
              */
             worker: string | null;
+        };
+        /**
+         * LivePlay
+         * @description Signed, path-only addresses of a live source; the page puts the media port in front.
+         */
+        LivePlay: {
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until when playing can be begun.
+             */
+            expires_at: string;
+            /**
+             * Flv Url
+             * @description HTTP-FLV.
+             * @example /t/AQE…/live/k3v9q2m7x1ab.flv
+             */
+            flv_url: string;
+            /**
+             * Live Url
+             * @description LL-HLS.
+             * @example /t/AQE…/live/k3v9q2m7x1ab/index.m3u8
+             */
+            live_url: string;
         };
         /**
          * Login
@@ -7017,6 +7061,83 @@ export interface operations {
             };
             /** @description The request contradicts the present state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    playSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LivePlay"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
