@@ -124,7 +124,7 @@ def _add_author(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     actor = current_actor()
     if actor.request_id is not None:
         event.setdefault("request_id", actor.request_id)
-    if actor.user_id is not None:
+    if actor.user_id is not None and "user" not in event:
         event.setdefault("user_id", actor.user_id)
     return event
 
