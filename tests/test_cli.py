@@ -72,6 +72,7 @@ class TestConfigShow:
         monkeypatch.setenv("ONETAKE_CONFIG", str(file))
         monkeypatch.setenv("ONETAKE_ADMIN_PASSWORD", "correct horse battery")
         monkeypatch.setenv("ONETAKE_TRUSTED_PROXIES", "10.0.0.1,10.0.0.2")
+        monkeypatch.setenv("ONETAKE_RTMP_PORT", "")
         result = call("config", "show", "--json")
         rows = {row["variable"]: (row["value"], row["source"]) for row in json.loads(result.stdout)}
         assert rows["ONETAKE_HTTP_PORT"] == (9001, str(file))

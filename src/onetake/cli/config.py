@@ -59,7 +59,7 @@ def _source(name: str) -> str:
 
     from onetake.infra.settings_errors import read_toml
 
-    if any(key.upper() == f"ONETAKE_{name.upper()}" for key in os.environ):
+    if any(value and key.upper() == f"ONETAKE_{name.upper()}" for key, value in os.environ.items()):
         return "environment"
     file = os.environ.get("ONETAKE_CONFIG")
     if file and name in read_toml(Path(file)):
