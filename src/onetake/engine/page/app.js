@@ -5,18 +5,24 @@ const TEXTS = {
     recordings: "Recordings", name: "Name", state: "State", viewers: "Viewers", media: "Media", duration: "Duration", size: "Size",
     files: "Files", actions: "", none: "Nothing yet.", record: "Record", stop: "Stop recording", download: "Download", play: "Play",
     noPlayer: "This browser cannot play this form; open the link in a player instead:", ended: "The stream has ended.",
+    states: { pushing: "live", stalled: "stalled", grace: "reconnecting", recording: "recording", paused: "paused",
+      interrupted: "interrupted", finished: "finished" },
   },
   "zh-CN": {
     hint: "用任意 RTMP 编码器从本机推流即可，所有直播都会自动录制。", live: "正在直播", player: "播放器", recordings: "录像",
     name: "名称", state: "状态", viewers: "在线观众", media: "媒体", duration: "时长", size: "大小", files: "文件数", actions: "",
     none: "暂无内容。", record: "开始录制", stop: "停止录制", download: "下载", play: "播放",
     noPlayer: "此浏览器无法播放该格式，请用播放器打开链接：", ended: "直播已结束。",
+    states: { pushing: "直播中", stalled: "无数据", grace: "等待重连", recording: "录制中", paused: "已暂停",
+      interrupted: "已中断", finished: "已完成" },
   },
   "zh-TW": {
     hint: "用任意 RTMP 編碼器從本機推流即可，所有直播都會自動錄製。", live: "正在直播", player: "播放器", recordings: "錄影",
     name: "名稱", state: "狀態", viewers: "線上觀眾", media: "媒體", duration: "時長", size: "大小", files: "檔案數", actions: "",
     none: "暫無內容。", record: "開始錄製", stop: "停止錄製", download: "下載", play: "播放",
     noPlayer: "此瀏覽器無法播放該格式，請用播放器開啟連結：", ended: "直播已結束。",
+    states: { pushing: "直播中", stalled: "無資料", grace: "等待重連", recording: "錄製中", paused: "已暫停",
+      interrupted: "已中斷", finished: "已完成" },
   },
 };
 
@@ -108,7 +114,7 @@ function liveRow(stream) {
       ? button(text.stop, () => post("/control/record/stop", { stream: stream.name }))
       : button(text.record, () => post("/control/record/start", { stream: stream.name })),
   ];
-  return [stream.name, stream.state, stream.media.join(" + "), String(stream.viewers), actions];
+  return [stream.name, text.states[stream.state], stream.media.join(" + "), String(stream.viewers), actions];
 }
 
 function recordingRow(recording) {
@@ -118,7 +124,7 @@ function recordingRow(recording) {
     button("MP4", () => play("mp4", `${base}/video.mp4`)),
     element("a", text.download, { href: `${base}/video.mp4?download=1` }),
   ];
-  return [recording.name, recording.state, seconds(recording.duration_s), bytes(recording.size_bytes), String(recording.files), actions];
+  return [recording.name, text.states[recording.state], seconds(recording.duration_s), bytes(recording.size_bytes), String(recording.files), actions];
 }
 
 function filesOrigin() {
