@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from onetake.accounts.roles import Permission
 from onetake.infra.db import Database
 from onetake.infra.metrics import Metrics
 from onetake.infra.pubsub import PubSub
@@ -12,7 +13,7 @@ from onetake.monitoring.service import feed, monitor
 from onetake.monitoring.service.metrics import publish_metrics
 from onetake.monitoring.service.monitor import Monitor
 
-TOPICS = {monitor.TOPIC: "system.read", feed.TOPIC: "jobs.read"}
+TOPICS = {monitor.TOPIC: Permission.SYSTEM_READ.value, feed.TOPIC: Permission.JOBS_READ.value}
 """Live topics and the permission that each needs."""
 
 
