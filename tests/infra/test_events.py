@@ -59,7 +59,7 @@ async def handled_in_database(database: Database) -> int:
 
 
 async def drain_until(relay: Relay, condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():
             await relay.drain()
             await asyncio.sleep(0.01)
@@ -209,7 +209,7 @@ async def test_a_running_relay_is_woken_by_the_commit(sqlite_database: Database)
     running = asyncio.create_task(Relay(sqlite_database, registry, RelayTimes(poll_s=3600)).run())
     await asyncio.sleep(0)
     await emit_all(sqlite_database, range(1))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await arrived.wait()
     running.cancel()
     await asyncio.wait([running])

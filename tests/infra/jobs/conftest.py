@@ -87,7 +87,7 @@ class Bench:
 
     async def eventually(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is true."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while not await condition():  # noqa: ASYNC110  another process or task changes the database
                 await asyncio.sleep(0.01)
 

@@ -6,12 +6,15 @@ Run as `python crash_worker.py` with ONETAKE_* settings and ONETAKE_TEST_TRACES,
 import asyncio
 import fcntl
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
-from onetake import worker
 from onetake.infra.audit import audit
+from onetake.infra.db import Database
 from onetake.infra.jobs import JobContext, job, periodic
+from onetake.infra.jobs.node import Node
+from onetake.infra.jobs.runner import Runner
 from onetake.infra.settings import load_settings
 
 TRACES = Path(os.environ["ONETAKE_TEST_TRACES"])
@@ -73,5 +76,14 @@ async def tick(ctx: JobContext) -> None:
 
 periodic("crash.tick", "0 0 1 1 *", "crash.tick")
 
+async def main() -> None:
+    """What `onetake worker` does for jobs, without the rest of the product."""
+    settings, stop = load_settings(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    node, database = Node.acquire(settings.data_dir), Database(settings.database_dsn)
+    await Runner(database, settings, node).run(stop)
+    await database.dispose()
+
+
 if __name__ == "__main__":
-    worker.run(load_settings())
+    asyncio.run(main())

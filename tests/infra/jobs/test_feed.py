@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def following(feed: AsyncIterator[JobView]) -> JobView:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await anext(feed)
 
 
