@@ -53,6 +53,6 @@ export default defineConfigWithVueTs(
   { files: ['**/*.spec.ts', 'tests/**'], rules: { 'max-lines-per-function': 'off', '@typescript-eslint/no-non-null-assertion': 'off' } },
   { files: ['scripts/**'], rules: { 'no-console': 'off' } },
   forbid(['src/app/**'], []),
-  forbid(['src/ui/**', 'src/lib/**', 'src/api/**'], [anyModule, theApp]),
+  forbid(['src/player/**', 'src/ui/**', 'src/lib/**', 'src/api/**'], [anyModule, theApp]),
   ...modules.map((own) => forbid([`src/modules/${own}/**`], [otherModule(own)])),
 )

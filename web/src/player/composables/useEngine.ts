@@ -1,0 +1,91 @@
+import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue'
+import type { Engine, EngineEvents, EngineOptions, Quality } from '../engines/engine'
+import { startersFor } from '../engines/start'
+import { type Mode, type PlayerMedia, urlOf } from '../media'
+import { retryPolicy } from '../retry'
+
+/** `unsupported`: this browser cannot play it; `failed`: it could not be loaded or decoded, three times over. */
+export type Problem = 'unsupported' | 'failed'
+
+/** Keeps one engine running in the video element, and begins anew when it fails. */
+export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia) {
+  const engine = shallowRef<Engine | null>(null)
+  const problem = ref<Problem | null>(null)
+  const isRetrying = ref(false)
+  const qualities = shallowRef<Quality[]>([])
+  const quality = ref(-1)
+  const retries = retryPolicy()
+  let attempt = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  function stop(): void {
+    attempt += 1
+    clearTimeout(timer)
+    engine.value?.destroy()
+    engine.value = null
+    qualities.value = []
+    quality.value = -1
+  }
+
+  function eventsOf(mode: Mode, own: number): EngineEvents {
+    return {
+      onQualities: (found) => { if (own === attempt) qualities.value = found },
+      onFailure: () => { if (own === attempt) again(mode) },
+    }
+  }
+
+  function again(mode: Mode): void {
+    const at = element.value?.currentTime ?? 0
+    stop()
+    const pause = retries.next()
+    isRetrying.value = pause !== null
+    if (pause === null) problem.value = 'failed'
+    else timer = setTimeout(() => void start(mode, mode === 'start' ? at : null), pause)
+  }
+
+  async function start(mode: Mode, startAt: number | null): Promise<void> {
+    stop()
+    const own = attempt
+    const [video, url] = [element.value, urlOf(media(), mode)]
+    if (!video || url === null) return
+    const options: EngineOptions = { url, startAt, isLive: media().isLive, lowLatency: mode === 'low-latency' }
+    const begun = await firstThatStarts(mode, video, options, eventsOf(mode, own), () => own === attempt)
+    if (own !== attempt) return
+    engine.value = begun
+    isRetrying.value = false
+    problem.value = begun === null ? 'unsupported' : null
+    if (begun !== null) await playAloud(video)
+  }
+
+  function setQuality(index: number): void {
+    quality.value = index
+    engine.value?.setQuality(index)
+  }
+
+  onBeforeUnmount(stop)
+  return { engine, problem, isRetrying, qualities, quality, retries, start, stop, setQuality }
+}
+
+/** The first engine that can play it here; null when none can, or when `wanted` says that it is too late. */
+async function firstThatStarts(
+  mode: Mode, video: HTMLVideoElement, options: EngineOptions, events: EngineEvents, wanted: () => boolean,
+): Promise<Engine | null> {
+  for (const load of startersFor(mode, video)) {
+    const starter = await load()
+    if (!wanted()) return null
+    const begun = starter(video, options, events)
+    if (begun !== null) return begun
+  }
+  return null
+}
+
+/** Plays with sound; where the browser refuses that before the viewer has touched the page, without. */
+async function playAloud(video: HTMLVideoElement): Promise<void> {
+  const refused = await video.play().then(
+    () => false,
+    (error: unknown) => error instanceof DOMException && error.name === 'NotAllowedError',
+  )
+  if (!refused || video.muted) return
+  video.muted = true
+  await video.play().catch(() => undefined)
+}

@@ -1,0 +1,79 @@
+import { computed, onMounted, ref, watch, type Ref } from 'vue'
+import { useNow } from '@/ui/now'
+import { isLiveMode, type Mode, modesOf, type PlayerMedia, urlOf } from '../media'
+import { isAtEdge, seekTarget, timelineOf } from '../timeline'
+import { useEngine } from './useEngine'
+import { useMediaState } from './useMediaState'
+
+const TICK_MS = 1000
+
+export interface PlayerOptions {
+  /** Second to begin at; null for the natural beginning. */
+  startAt: number | null
+}
+
+/** All of a player but its looks. */
+export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia, options: PlayerOptions) {
+  const state = useMediaState(element)
+  const engine = useEngine(element, media)
+  const modes = computed(() => modesOf(media()))
+  const mode = ref<Mode>(options.startAt === null ? (modes.value[0] ?? 'start') : 'start')
+  const now = useNow(TICK_MS)
+  const latency = computed(() => (state.currentTime >= 0 && now.value > 0 ? (engine.engine.value?.latency() ?? null) : null))
+  const timeline = computed(() =>
+    timelineOf(media(), { ...state, mode: mode.value, latency: latency.value }, now.value),
+  )
+  const atEdge = computed(() => isAtEdge(mode.value, timeline.value))
+  /** The live stream is over, and with it what could be shown at its edge. */
+  const isOver = computed(() => isLiveMode(mode.value) && !media().isLive)
+
+  async function begin(next: Mode, startAt: number | null): Promise<void> {
+    mode.value = next
+    await engine.start(next, startAt)
+  }
+  async function goLive(): Promise<void> {
+    const live = modes.value.find(isLiveMode)
+    if (live !== undefined && mode.value !== live) await begin(isLiveMode(mode.value) ? mode.value : live, null)
+    await element.value?.play().catch(() => undefined)
+  }
+  function seek(wished: number): void {
+    const target = seekTarget(media(), timeline.value, wished)
+    if (target === 'live') void goLive()
+    else if (isLiveMode(mode.value)) void begin('start', target)
+    else if (element.value) element.value.currentTime = reachable(target)
+  }
+  /** A growing playlist ends a little before the recording does. */
+  function reachable(second: number): number {
+    return state.seekableEnd > 1 ? Math.min(second, state.seekableEnd - 0.1) : second
+  }
+  function toggle(): void {
+    const video = element.value
+    if (!video) return
+    if (!video.paused) video.pause()
+    else if (engine.problem.value) retry()
+    else void video.play().catch(() => undefined)
+  }
+  function setSpeed(rate: number): void {
+    if (element.value) element.value.playbackRate = rate
+  }
+  function retry(): void {
+    engine.retries.reset()
+    engine.problem.value = null
+    void begin(mode.value, isLiveMode(mode.value) ? null : state.currentTime)
+  }
+
+  onMounted(() => void begin(mode.value, options.startAt))
+  watch(() => state.currentTime, (time) => {
+    engine.retries.played(time)
+  })
+  watch(() => urlOf(media(), mode.value), (url, before) => {
+    if (url !== null && before !== null && url !== before) retry()
+  })
+  watch(isOver, (over) => {
+    if (over) engine.stop()
+  })
+
+  return { state, ...engine, modes, mode, timeline, latency, atEdge, isOver, begin, goLive, seek, setSpeed, toggle, retry }
+}
+
+export type Player = ReturnType<typeof usePlayer>

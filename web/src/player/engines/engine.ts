@@ -1,0 +1,48 @@
+/** What plays a stream in a video element. One engine is one attempt; it is thrown away when that fails. */
+
+export interface Quality {
+  /** Number for `setQuality`. */
+  index: number
+  /** Pixels; 0 when unknown. */
+  height: number
+  /** Bits per second. */
+  bitrate: number
+}
+
+export interface EngineEvents {
+  /** This attempt is over. */
+  onFailure: (reason: string) => void
+  onQualities: (qualities: Quality[]) => void
+}
+
+export interface EngineOptions {
+  url: string
+  isLive: boolean
+  lowLatency: boolean
+  /** Where to begin, in seconds; null for the natural beginning: the live edge, or 0. */
+  startAt: number | null
+}
+
+export interface Engine {
+  /** How it is called in the statistics. */
+  readonly name: 'hls.js' | 'mpegts.js' | 'native'
+  /** Seconds behind the live edge; null when nobody knows. */
+  latency: () => number | null
+  /** Bits per second of what is played; null when unknown. */
+  bitrate: () => number | null
+  /** -1 chooses by itself. */
+  setQuality: (index: number) => void
+  destroy: () => void
+}
+
+export type EngineStarter = (video: HTMLVideoElement, options: EngineOptions, events: EngineEvents) => Engine | null
+
+/** Seconds from the playhead to the end of what is buffered. */
+export function bufferedAhead(video: HTMLVideoElement): number {
+  for (let index = video.buffered.length - 1; index >= 0; index -= 1) {
+    if (video.buffered.start(index) <= video.currentTime + 0.1) {
+      return Math.max(0, video.buffered.end(index) - video.currentTime)
+    }
+  }
+  return 0
+}

@@ -1,0 +1,60 @@
+/**
+ * The bar under a video. While a recording is live it grows, and the whole of it can be watched (DVR): positions at
+ * the live edge are counted from the beginning of the recording, whichever stream is being played.
+ */
+import { isLiveMode, type Mode, type PlayerMedia } from './media'
+
+/** Nearer to the end than this is "live". */
+export const LIVE_EDGE_S = 12
+
+export interface Playhead {
+  mode: Mode
+  /** Of the media element, in seconds. */
+  currentTime: number
+  /** Of the media element; may be NaN or Infinity. */
+  duration: number
+  /** End of what the media element can seek to; 0 when nothing. */
+  seekableEnd: number
+  /** How far the player is behind the live edge; null when unknown. */
+  latency: number | null
+}
+
+export interface Timeline {
+  /** Seconds. */
+  length: number
+  position: number
+  /** True when there is something to seek in. */
+  canSeek: boolean
+  /** Seconds behind the live edge; null when nothing is live. */
+  behind: number | null
+}
+
+/** How long a live recording is by now: the server's figure goes on by the clock. */
+export function grownLength(media: PlayerMedia, nowMs: number): number {
+  if (!media.isLive) return media.duration
+  return media.duration + Math.max(0, nowMs - media.readAtMs) / 1000
+}
+
+export function timelineOf(media: PlayerMedia, head: Playhead, nowMs: number): Timeline {
+  const canSeek = media.vodUrl !== null
+  if (isLiveMode(head.mode)) {
+    const length = canSeek ? grownLength(media, nowMs) : 0
+    return { length, position: Math.max(0, length - (head.latency ?? 0)), canSeek, behind: head.latency ?? 0 }
+  }
+  const known = Number.isFinite(head.duration) && head.duration > 0 ? head.duration : head.seekableEnd
+  const length = Math.max(known, media.isLive ? grownLength(media, nowMs) : known || media.duration, head.currentTime)
+  const behind = media.isLive ? Math.max(0, length - head.currentTime) : null
+  return { length, position: head.currentTime, canSeek: length > 0, behind }
+}
+
+/** True while the viewer sees what happens now. */
+export function isAtEdge(mode: Mode, timeline: Timeline): boolean {
+  return timeline.behind !== null && (isLiveMode(mode) || timeline.behind < LIVE_EDGE_S)
+}
+
+/** Where a wish to seek leads: to a second of the recording, or to the live edge. */
+export function seekTarget(media: PlayerMedia, timeline: Timeline, wished: number): number | 'live' {
+  const second = Math.min(Math.max(0, wished), timeline.length)
+  const hasEdge = media.isLive && (media.liveUrl ?? media.flvUrl) !== null
+  return hasEdge && timeline.length - second < LIVE_EDGE_S / 2 ? 'live' : second
+}
