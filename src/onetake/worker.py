@@ -8,18 +8,18 @@ import signal
 import onetake.accounts.tasks
 import onetake.infra.jobs.builtin
 import onetake.library.handlers
-import onetake.library.tasks
 import onetake.models
 import onetake.recordings.handlers  # noqa: F401
 from onetake.infra.db import Database
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.db.migrate import current_revision, head_revision
 from onetake.infra.events.relay import Relay
-from onetake.infra.jobs.execution import DATABASE_TROUBLE
 from onetake.infra.jobs.node import Node
 from onetake.infra.jobs.registry import REGISTRY
 from onetake.infra.jobs.runner import Runner
 from onetake.infra.settings import Settings
 from onetake.kit.lifeline import Lifeline
+from onetake.library.tasks import watch_disk
 from onetake.recordings.tasks import keep_time
 
 _SCHEMA_POLL_S = 1.0
@@ -78,6 +78,7 @@ async def _serve(database: Database, settings: Settings, node: Node, stop: async
     beside = [
         asyncio.create_task(relay.run(), name="relay"),
         asyncio.create_task(keep_time(database, settings), name="recording duties"),
+        asyncio.create_task(watch_disk(database, settings), name="disk"),
     ]
     try:
         await Runner(database, settings, node, on_change=relay.wake).run(stop)

@@ -257,5 +257,5 @@ class TestRetention:
         async with sqlite_database.write() as session:
             reads = {watched.asset_id: time.time() - 5, idle.asset_id: time.time() - 500}
             assert await retention.empty_trash(session, utc_now() - timedelta(days=7), reads) == 1
-            removals = list(await session.scalars(select(Job.dedupe)))
-        assert removals == [f"remove:{idle.id}"]
+            removals = list(await session.scalars(select(Job.args)))
+        assert removals == [f'{{"video_id": {idle.id}}}']

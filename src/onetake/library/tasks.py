@@ -1,6 +1,7 @@
 """Background work of the library: stills, removal, retention, the trash, MP4s that play everywhere."""
 
 import asyncio
+import logging
 import shutil
 import time
 import uuid
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from onetake.infra.db import Database
-from onetake.infra.jobs import JobContext, RetryLater, job, periodic
+from onetake.infra.jobs import JobContext, RetryLater, enqueue_unless_active, job, periodic
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.mediaserver import FileServer, MediaServerRefused, MediaServerUnavailable
 from onetake.infra.settings import Settings
 from onetake.kit.clock import utc_now
+from onetake.kit.errors import AppError
 from onetake.library import repository
 from onetake.library.models import Video
 from onetake.library.service import retention
@@ -26,7 +29,9 @@ POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 FIRST_PICTURE_S = 4
 MAX_ROUNDS = 200
 COMPATIBLE_KEEP_S = 24 * 3600
+DISK_LOOK_S = 60.0
 _AUDIO = ["-c:a", "aac", "-b:a", "160k"]
+_logger = logging.getLogger(__name__)
 
 
 @job("library.stills", queue="video")
@@ -56,7 +61,7 @@ async def stills(ctx: JobContext) -> dict[str, Any]:
     return {"poster": POSTER}
 
 
-@job("library.remove", queue="stats")
+@job("library.remove", queue="stats", max_attempts=500)  # a long film may be watched for hours before it can go
 async def remove(ctx: JobContext) -> dict[str, Any]:
     """Remove a trashed video for good: files first, then the row. One that is being read waits."""
     video = await _video(ctx.db, ctx)
@@ -143,8 +148,24 @@ async def tidy_downloads(ctx: JobContext) -> dict[str, int]:
 
 
 periodic("library.retention", "41 3 * * *", "library.retention")
-periodic("library.low_disk", "* * * * *", "library.low_disk")
 periodic("library.tidy_downloads", "11 * * * *", "library.tidy_downloads")
+
+
+async def watch_disk(db: Database, settings: Settings) -> None:
+    """Look at the disk every minute until cancelled; only when it is nearly full is there a job."""
+    while True:
+        try:
+            if await asyncio.to_thread(_used_ratio, settings.data_dir) >= settings.disk_high_ratio:
+                async with db.write() as session:
+                    await enqueue_unless_active(session, "library.low_disk")
+        except (*DATABASE_TROUBLE, AppError) as error:
+            _logger.warning("the disk cannot be looked after: %s", error)
+        await asyncio.sleep(DISK_LOOK_S)
+
+
+def _used_ratio(folder: Path) -> float:
+    usage = shutil.disk_usage(folder)
+    return usage.used / usage.total
 
 
 async def _video(db: Database, ctx: JobContext) -> Video | None:

@@ -60,6 +60,25 @@ async def enqueue(
     return job_id
 
 
+async def enqueue_unless_active(
+    session: AsyncSession,
+    kind: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    queue: str | None = None,
+    registry: JobRegistry = REGISTRY,
+) -> int | None:
+    """As `enqueue`, unless a job of this kind with these arguments has not ended yet; then None.
+
+    Unlike `dedupe` it lets the same work be done again later. Two transactions at the same moment may both add one:
+    the job must bear that.
+    """
+    row = _row(Spec(kind, args or {}, queue), registry)
+    if await repository.is_active(session, kind, row["args"]):
+        return None
+    return await enqueue(session, kind, args, queue=queue, registry=registry)
+
+
 async def enqueue_parent(
     session: AsyncSession, parent: Spec, children: Sequence[Spec], *, registry: JobRegistry = REGISTRY
 ) -> tuple[int, list[int]]:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, status
 
 from onetake.accounts.auth import Permission, Principal, require
-from onetake.infra.jobs import enqueue
+from onetake.infra.jobs import enqueue_unless_active
 from onetake.infra.web.deps import IdPath, ReadSession, WriteSession
 from onetake.infra.web.openapi import answers
 from onetake.kit.clock import utc_now
@@ -92,7 +92,7 @@ async def choose_poster(
     """The picture at `time_s` becomes the poster, by a job."""
     video = await service.managed_video(session, id)
     video.poster_time_s = body.time_s
-    await enqueue(session, "library.stills", {"video_id": id}, queue="video", dedupe=f"stills:{id}:{body.time_s}")
+    await enqueue_unless_active(session, "library.stills", {"video_id": id, "time_s": body.time_s}, queue="video")
     return video_view(video, viewer, signer(request))
 
 

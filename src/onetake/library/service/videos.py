@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.accounts.auth import Permission, Principal
 from onetake.infra.audit import audit
-from onetake.infra.jobs import enqueue
+from onetake.infra.jobs import enqueue_unless_active
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError, NotFound, Unauthorized
 from onetake.kit.paging import PageRequest, SortKey
@@ -128,14 +128,14 @@ async def delete_video(session: AsyncSession, video_id: int) -> None:
 
 async def enqueue_removal(session: AsyncSession, video: Video) -> None:
     """The job that removes files first and the row last (DESIGN §6)."""
-    await enqueue(session, "library.remove", {"video_id": video.id}, queue="stats", dedupe=f"remove:{video.id}")
+    await enqueue_unless_active(session, "library.remove", {"video_id": video.id}, queue="stats")
 
 
 async def enqueue_compatible(session: AsyncSession, video: Video) -> None:
     """The job that makes a progressive MP4. Raises VideoIsLive."""
     if video.is_live:
         raise VideoIsLive
-    await enqueue(session, "library.compatible", {"video_id": video.id}, queue="video", dedupe=f"mp4:{video.id}")
+    await enqueue_unless_active(session, "library.compatible", {"video_id": video.id}, queue="video")
 
 
 async def act_on_many(session: AsyncSession, ids: Sequence[int], action: BatchAction) -> dict[int, str]:
