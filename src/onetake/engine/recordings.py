@@ -71,7 +71,7 @@ class Recording:
         """The sheet with the thread's present figures."""
         sheet, progress, summary = self.sheet, self.thread.progress, self.thread.summary()
         sheet.state, sheet.reason = progress.state.value, progress.reason
-        sheet.duration_s = round(self.earlier_s + progress.duration_s, 3)
+        sheet.duration_s = round(self.earlier_s + summary.duration_s, 3)
         sheet.size_bytes = self.earlier_bytes + sum(file.size_bytes for file in summary.files)
         sheet.files = self.earlier_files + len(summary.files)
         sheet.gaps = [asdict(gap) for gap in summary.gaps]
