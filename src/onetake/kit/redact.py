@@ -14,15 +14,17 @@ _NAMED = re.compile(
     r"[^\s\"',&;]+",
     re.IGNORECASE,
 )
+_TICKET = re.compile(r"\bticket\.[A-Za-z0-9_-]{16,}")  # sub-protocol of a WebSocket, which debug logs show
 _PATH_TOKEN = re.compile(r"/t/[A-Za-z0-9_.~-]{16,}")
 
 
 def redact(text: str) -> str:
-    """`text` with userinfo, query strings, RTMP stream names, path tokens and named secrets masked."""
+    """`text` with userinfo, query strings, RTMP stream names, path tokens, tickets and named secrets masked."""
     text = _USERINFO.sub(rf"\g<scheme>{MASK}@", text)
     text = _QUERY.sub(rf"\g<url>?{MASK}", text)
     text = _RTMP_KEY.sub(rf"\g<head>{MASK}", text)
     text = _PATH_TOKEN.sub(f"/t/{MASK}", text)
+    text = _TICKET.sub(f"ticket.{MASK}", text)
     return _NAMED.sub(rf"\g<name>{MASK}", text)
 
 
