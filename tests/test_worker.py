@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from onetake import worker
 from onetake.infra.db import Database
 from onetake.infra.db.migrate import upgrade
+from onetake.infra.events.relay import Relay
 from onetake.infra.jobs import enqueue
 from onetake.infra.jobs.builtin import TIDY
 from onetake.infra.jobs.service import get_job
@@ -43,3 +46,19 @@ async def test_it_stops_while_it_waits_for_the_schema(make_settings: Callable[..
     stop.set()
     async with asyncio.timeout(60):
         await running
+
+
+async def test_it_ends_with_the_error_of_a_duty_that_broke(
+    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker without its relay must not look alive; the supervisor starts it again."""
+
+    async def broken(relay: Relay) -> None:
+        raise RuntimeError("the relay broke")
+
+    monkeypatch.setattr(Relay, "run", broken)
+    url = f"sqlite:///{tmp_path}/onetake.db"
+    await upgrade(url)
+    async with asyncio.timeout(60):
+        with pytest.raises(RuntimeError, match="the relay broke"):
+            await worker.work(make_settings(database_url=url), asyncio.Event())

@@ -80,9 +80,13 @@ async def _serve(database: Database, settings: Settings, node: Node, stop: async
         asyncio.create_task(keep_time(database, settings), name="recording duties"),
         asyncio.create_task(watch_disk(database, settings), name="disk"),
     ]
+    working = asyncio.create_task(Runner(database, settings, node, on_change=relay.wake).run(stop), name="runner")
     try:
-        await Runner(database, settings, node, on_change=relay.wake).run(stop)
+        await asyncio.wait([working, *beside], return_when=asyncio.FIRST_COMPLETED)
+        broken = [task for task in beside if task.done()]  # they run for ever: one that ended has failed
+        stop.set()
+        await asyncio.gather(working, *broken)
     finally:
-        for task in beside:
+        for task in (working, *beside):
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(working, *beside, return_exceptions=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from onetake.infra.db import Database
-from onetake.infra.jobs import JobContext, RetryLater, enqueue_unless_active, job, periodic
 from onetake.infra.db.errors import DATABASE_TROUBLE
+from onetake.infra.jobs import JobContext, RetryLater, enqueue_unless_active, job, periodic
 from onetake.infra.mediaserver import FileServer, MediaServerRefused, MediaServerUnavailable
 from onetake.infra.settings import Settings
 from onetake.kit.clock import utc_now

@@ -76,6 +76,7 @@ async def tick(ctx: JobContext) -> None:
 
 periodic("crash.tick", "0 0 1 1 *", "crash.tick")
 
+
 async def main() -> None:
     """What `onetake worker` does for jobs, without the rest of the product."""
     settings, stop = load_settings(), asyncio.Event()

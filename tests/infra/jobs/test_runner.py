@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from onetake.infra.audit import AuditEntry, audit
 from onetake.infra.db.clock import db_now
@@ -258,6 +258,26 @@ async def test_a_body_that_fails_inside_finish_is_rolled_back_and_retried(
     bench.start()
     detail = await bench.until(await bench.add("test.publish"), "done")
     assert (detail.job.attempts, await published(bench), target.exists()) == (2, 1, True)
+
+
+async def test_files_are_taken_back_when_the_commit_fails(sqlite_bench: "Bench", tmp_path: Path) -> None:
+    bench, failures, target, seen = sqlite_bench, iter([True, False]), tmp_path / "video.mp4", list[bool]()
+
+    def refuse(session: object) -> None:
+        seen.append(target.exists())
+        raise RuntimeError("the commit fails")
+
+    @job("test.publish", queue="stats", registry=bench.registry)
+    async def publish(ctx: JobContext) -> None:
+        seen.append(target.exists())
+        (ctx.workdir.make() / "out.mp4").write_bytes(b"video")
+        async with ctx.finish(files={"out.mp4": target}) as session:
+            if next(failures):
+                event.listen(session.sync_session, "before_commit", refuse)
+
+    bench.start()
+    detail = await bench.until(await bench.add("test.publish"), "done")
+    assert (detail.job.attempts, target.exists(), seen) == (2, True, [False, True, False])
 
 
 async def test_a_parent_runs_once_after_all_its_children(bench: "Bench") -> None:

@@ -33,6 +33,10 @@ class DatabaseUnavailable(AppError):
     )
 
 
+DATABASE_TROUBLE = (DatabaseBusy, DatabaseUnavailable, DBAPIError, OSError, TimeoutError)
+"""What a background loop meets while the database is busy, away or silent; it waits and tries again."""
+
+
 def translate(error: BaseException) -> AppError | None:
     """The AppError for a busy or absent database; None for every other failure, which is the caller's business."""
     if isinstance(error, PoolTimeoutError):

@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 
 import onetake
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import repository
 from onetake.infra.jobs.context import Home
-from onetake.infra.jobs.execution import DATABASE_TROUBLE, Execution
+from onetake.infra.jobs.execution import Execution
 
 _PROGRESS_EVERY_S = 2.0
 _PROGRESS_STEP = 0.01

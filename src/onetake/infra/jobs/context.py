@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db import Database
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import repository
 from onetake.infra.jobs.errors import ChildFailed, JobCancelled, LeaseLost
 from onetake.infra.jobs.process import Command, run_process
@@ -27,6 +28,7 @@ from onetake.kit.redact import redact
 
 _MAX_STDOUT_BYTES = 4 << 20
 _MAX_STAGE = 128
+_VERDICT_S = 5.0
 _FFMPEG_HEAD = ("-nostdin", "-hide_banner", "-nostats", "-progress", "pipe:1")
 WORKER_VARIABLE = "ONETAKE_WORKER"
 """Environment variable by which a restarted worker recognises processes of its former life."""
@@ -218,10 +220,22 @@ class JobContext:
                 self.workdir.publish(files)
                 renamed = True
             self.finished = True
-        except BaseException:
-            if renamed and not self.finished:
+        except Exception:
+            if renamed and await self._certainly_not_done():
                 self.workdir.take_back(files)
             raise
+
+    async def _certainly_not_done(self) -> bool:
+        """Whether the commit that has just failed left the job as it was.
+
+        When nobody can say (cancelled or cut off in the middle of the commit), published files stay: a file without a
+        row is found by `onetake doctor`, a row without its file is a loss.
+        """
+        try:
+            async with asyncio.timeout(_VERDICT_S), self.db.read() as session:
+                return await repository.is_owner(session, self._job)
+        except DATABASE_TROUBLE:
+            return False
 
 
 class _Output:

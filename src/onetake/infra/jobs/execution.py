@@ -12,11 +12,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.context import Actor, acting_as
-from onetake.infra.db import DatabaseBusy, DatabaseUnavailable
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import repository
 from onetake.infra.jobs.context import Home, JobContext
 from onetake.infra.jobs.errors import JobCancelled, JobFailed, LeaseLost, RetryLater
@@ -26,7 +25,6 @@ from onetake.kit.redact import redact
 
 StopReason = Literal["cancel", "shutdown", "fenced"]
 Settle = Callable[[AsyncSession], Any]
-DATABASE_TROUBLE = (DatabaseBusy, DatabaseUnavailable, DBAPIError, OSError, TimeoutError)
 _MAX_BACKOFF_S = 3600.0
 _logger = logging.getLogger(__name__)
 

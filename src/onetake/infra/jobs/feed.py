@@ -5,8 +5,8 @@ import logging
 from collections.abc import AsyncIterator
 
 from onetake.infra.db import Database
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import admin_repository as rows
-from onetake.infra.jobs.execution import DATABASE_TROUBLE
 from onetake.infra.jobs.models import Job
 from onetake.infra.jobs.views import JobView, job_view
 from onetake.infra.jobs.wake import change_source

@@ -127,6 +127,12 @@ async def heartbeat(
     return await matched_rows(session, _texts(session).heartbeat, values) == 1
 
 
+async def is_owner(session: AsyncSession, job: Claimed) -> bool:
+    """Whether the job still runs under this attempt's token."""
+    query = select(Job.id).where(Job.id == job.id, Job.token == job.token, Job.state == "running")
+    return (await session.execute(query)).first() is not None
+
+
 async def finish(session: AsyncSession, job: Claimed, ending: Ending) -> bool:
     """Statement 4 for an end; False when the lease is lost. `child_ended` must follow in the same transaction."""
     values = {

@@ -7,10 +7,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from onetake.infra.db import Database
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import repository
 from onetake.infra.jobs.beats import Heartbeats
 from onetake.infra.jobs.context import Home
-from onetake.infra.jobs.execution import DATABASE_TROUBLE, Execution
+from onetake.infra.jobs.execution import Execution
 from onetake.infra.jobs.node import Node, kill_orphans
 from onetake.infra.jobs.registry import REGISTRY, JobRegistry
 from onetake.infra.jobs.repository import Candidate, Claimed

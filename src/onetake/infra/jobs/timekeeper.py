@@ -7,9 +7,9 @@ import time
 from collections.abc import Collection
 
 from onetake.infra.db import on_commit
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import repository
 from onetake.infra.jobs.context import Home
-from onetake.infra.jobs.execution import DATABASE_TROUBLE
 from onetake.infra.jobs.models import JobSchedule
 from onetake.infra.jobs.queue import enqueue
 from onetake.infra.jobs.registry import JobRegistry, Periodic
