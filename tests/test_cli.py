@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from typer.testing import CliRunner, Result
 from onetake import __version__
 from onetake.accounts.roles import Role
 from onetake.cli import app
-from onetake.cli.processes import Part
+from onetake.cli.processes import Part, media_options
 from onetake.cli.users import RoleName
 from onetake.engine.main import Role as EngineRole
+from onetake.infra.settings import Settings
 
 
 @pytest.fixture
@@ -111,6 +113,11 @@ class TestMigrate:
 class TestMedia:
     def test_parts_are_those_of_the_media_server(self) -> None:
         assert [part.value for part in Part] == [role.value for role in EngineRole]
+
+    def test_private_sources_that_the_operator_allows_are_told(self, make_settings: Callable[..., Settings]) -> None:
+        settings = make_settings(pull_allow="192.168.1.0/24, camera.lan")
+        assert media_options(settings, standalone=False).allow_private == ("192.168.1.0/24", "camera.lan")
+        assert media_options(make_settings(), standalone=False).allow_private == ()
 
 
 class TestApi:
