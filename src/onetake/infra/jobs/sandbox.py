@@ -67,7 +67,7 @@ def _cut_network() -> None:
 
 def _bounds(limits: Limits) -> list[tuple[int, tuple[int, int]]]:
     wanted = {
-        resource.RLIMIT_AS: limits.memory_bytes,
+        resource.RLIMIT_AS: limits.memory_bytes if LINUX else None,  # macOS refuses to lower it
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_CPU: limits.cpu_s,
         resource.RLIMIT_NOFILE: limits.open_files,
