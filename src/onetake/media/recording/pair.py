@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from onetake.media.fmp4.boxes import read_head
 from onetake.media.fmp4.head import (
     MAX_REFERENCED_BYTES,
     RESERVED_BYTES,
@@ -18,7 +17,6 @@ from onetake.media.fmp4.head import (
     sidx_writes,
 )
 from onetake.media.fmp4.parts import Part
-from onetake.media.fmp4.scan import read_part
 from onetake.media.index.build import header_for, record_for
 from onetake.media.index.format import IndexRecord
 from onetake.media.index.reader import IndexReader
@@ -140,12 +138,13 @@ def write_sidx(fd: int, path: Path) -> bool:
         if not len(index):
             return False
         references, timescale = merge_references(_references(index)), index.header.timescale
-        first_offset = index[0].offset
+        start_ticks = index[0].dts_ticks
     largest = max(reference.size_bytes for reference in references)
     if head.reserved is None or largest > MAX_REFERENCED_BYTES:
         return False
-    first = read_part(read, read_head(read, first_offset, end), end, head.init)
-    sidx = sidx_box(head.init.leading.id, timescale, first.earliest_pts, references)
+    # Decode times: libav takes the times of a sidx for those of the first samples. With presentation times, which
+    # B-frames put later, it seeks into the middle of a group of pictures, and Chromium stops with a decode error.
+    sidx = sidx_box(head.init.leading.id, timescale, start_ticks, references)
     if read(head.reserved.end - len(sidx), len(sidx)) == sidx:
         return False
     for offset, data in sidx_writes(head.reserved, sidx):
