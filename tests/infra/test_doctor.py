@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from onetake.engine.disk import Disk
+from onetake.engine.options import RecordingOptions
 from onetake.infra import doctor, stored_files
 from onetake.infra.db import Database
 from onetake.infra.doctor import (
@@ -183,6 +185,13 @@ class TestFiles:
         (settings.data_dir / "media" / "a" / "video-000.mp4").write_bytes(b"x")
         found = await stored_files.compare(sqlite_database, settings.data_dir)
         assert (found.rows, found.missing_count, found.stray_count) == (2, 0, 0)
+
+    async def test_mark_of_the_media_volume_belongs_to_us(
+        self, rows: list[str], settings: Settings, sqlite_database: Database
+    ) -> None:
+        Disk(settings.data_dir / "media", settings.data_dir, RecordingOptions()).prepare()
+        found = await stored_files.compare(sqlite_database, settings.data_dir)
+        assert (found.strays, found.stray_count) == ([], 0)
 
     async def test_long_lists_are_cut_but_counted(
         self, rows: list[str], settings: Settings, sqlite_database: Database

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from onetake.infra.db import Database
 
 MEDIA_FOLDER = "media"
+# The media server's mark of the volume (docs/3-operate/media-server.md): ours, but no domain's.
+VOLUME_MARK = f"{MEDIA_FOLDER}/.onetake-volume"
 NamedFiles = Callable[[AsyncSession], AsyncIterator[str]]
 _sources: dict[str, tuple[NamedFiles, bool]] = {}
 
@@ -45,7 +47,7 @@ class Comparison:
 async def compare(db: Database, data_dir: Path, *, keep: int = 20) -> Comparison:
     """Rows whose file is missing, and files below `media/` that no row names. Nothing is changed."""
     found = Comparison()
-    named: set[str] = set()
+    named = {VOLUME_MARK}
     async with db.read() as session:
         for source, required in _sources.values():
             async for name in source(session):
