@@ -1,14 +1,16 @@
 """Pulled streams as the desired state wants them: start, stop, take part in sessions like any publisher."""
 
+import asyncio
 from pathlib import Path
 
-from tests.engine.servers import live, until
+from tests.engine.servers import Live, live, until
 
 from onetake.engine.options import Limits
 from onetake.engine.sessions import PushState
 from onetake.engine.state import RecordMode, StreamConfig
 
 PATTERN = {"url": "builtin:pattern"}
+ON_DEMAND = PATTERN | {"on_demand": True}
 
 
 class TestPulls:
@@ -45,3 +47,66 @@ class TestPulls:
             await server.server.store.put_stream(StreamConfig("cam", pull=PATTERN))
         async with live(tmp_path, standalone=False) as server:
             await server.part("cam", 1, timeout_s=30)
+
+
+class TestOnDemand:
+    async def test_it_is_pulled_when_a_viewer_asks_and_rests_when_nobody_does(self, tmp_path: Path) -> None:
+        async with live(tmp_path, standalone=False) as server:
+            pulls = server.server.pulls
+            await server.server.store.put_stream(StreamConfig("cam", pull=ON_DEMAND))
+            assert state_of(server, "cam") == "idle"
+            status, body = await server.get("/live/cam/index.m3u8")
+            assert (status, body.startswith(b"#EXTM3U")) == (200, True)
+            assert state_of(server, "cam") == "running"
+            pulls.idle_s = 0.0
+            pulls.tick()
+            assert state_of(server, "cam") == "running"  # the viewer counts for some seconds more
+            for viewer in server.server.viewers.sessions():
+                server.server.viewers.disconnect(viewer)
+            pulls.tick()
+            assert state_of(server, "cam") == "idle"
+            assert server.server.hub.state("cam") is PushState.OFFLINE
+            pulls.idle_s = 30.0
+            async with server.http.get(server.url("/live/cam.flv")) as answer:
+                assert (answer.status, await answer.content.readexactly(3)) == (200, b"FLV")
+
+    async def test_a_recording_starts_it_and_keeps_it(self, tmp_path: Path) -> None:
+        async with live(tmp_path) as server:
+            pulls = server.server.pulls
+            await server.server.store.put_stream(StreamConfig("cam", pull=ON_DEMAND))
+            status, sheet = await server.call("POST", "/control/record/start", {"stream": "cam"})
+            assert (status, sheet["state"]) == (200, "recording")
+            await server.part("cam", 3)
+            pulls.idle_s = 0.0
+            pulls.tick()
+            assert state_of(server, "cam") == "running"
+            await server.call("POST", "/control/record/stop", {"stream": "cam"})
+            pulls.tick()
+            assert state_of(server, "cam") == "idle"
+            assert await server.recorded("cam")
+
+    async def test_a_source_that_is_away_is_said_at_once(self, tmp_path: Path) -> None:
+        async with live(tmp_path, standalone=False) as server:
+            config = StreamConfig("away", pull={"url": "http://127.0.0.1:1/x.flv", "on_demand": True})
+            await server.server.store.put_stream(config)
+            async with asyncio.timeout(9):  # less than a viewer's whole patience
+                status, _ = await server.get("/live/away.flv")
+            assert status == 404
+            assert state_of(server, "away") == "failed"
+
+    async def test_nobody_without_a_token_starts_it(self, tmp_path: Path) -> None:
+        async with live(tmp_path, standalone=False, token_secret=b"x" * 32) as server:
+            await server.server.store.put_stream(StreamConfig("cam", pull=ON_DEMAND, gated=True))
+            assert (await server.get("/live/cam/index.m3u8"))[0] == 403
+            assert (await server.get("/live/cam.flv"))[0] == 403
+            assert state_of(server, "cam") == "idle"
+
+    async def test_what_is_recorded_whenever_it_is_live_is_always_pulled(self, tmp_path: Path) -> None:
+        async with live(tmp_path, standalone=False) as server:
+            await server.server.store.put_stream(StreamConfig("cam", record=RecordMode.AUTO, pull=ON_DEMAND))
+            await server.part("cam", 1, timeout_s=30)
+
+
+def state_of(server: Live, name: str) -> str:
+    status = server.server.pulls.status(name)
+    return str(status["state"]) if status else ""

@@ -111,6 +111,8 @@ class TestDesiredState:
         pattern = await make(sqlite_database, protocol="test")
         assert service.desired_stream(pulled.source)["pull"] == {"url": "srt://example.org:9000"}
         assert service.desired_stream(pulled.source)["gated"] is False
+        rare = await make(sqlite_database, protocol="srt", url="srt://example.org:9000", pull_mode="on_demand")
+        assert service.desired_stream(rare.source)["pull"] == {"url": "srt://example.org:9000", "on_demand": True}
         assert service.desired_stream(pattern.source)["pull"] == {"url": "builtin:pattern"}
 
     async def test_a_schedule_source_is_recorded_by_call_only(self, sqlite_database: Database) -> None:

@@ -19,6 +19,8 @@ from onetake.engine.state import BadState, StateStore, StreamConfig, dump_state,
 from onetake.engine.streams import StreamHub
 from onetake.engine.web import read_json, refuse_other_sites
 
+RECORD_PATIENCE_S = 8.0
+"""Less than the time in which the control plane wants its answer."""
 Action = Callable[[web.Request], Awaitable[Any]]
 
 
@@ -129,6 +131,7 @@ class Control:
         preroll_s = body.get("preroll_s", 0)
         if isinstance(preroll_s, bool) or not isinstance(preroll_s, int | float) or not 0 <= preroll_s <= 3600:
             raise BadState("preroll_s must be a number from 0 to 3600")
+        await self._hub.ask_for(name, RECORD_PATIENCE_S)
         config = self._hub.config(name) or StreamConfig(name)
         return (await self._recordings.start(name, config, preroll_s)).as_dict()
 

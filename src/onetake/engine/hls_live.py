@@ -55,17 +55,22 @@ class HlsLive:
 
     def add_to(self, app: web.Application, prefix: str) -> None:
         """Register the routes below `prefix`, which has a `name`."""
-        app.router.add_get(prefix + "/index.m3u8", self._counted(self._index))
+        app.router.add_get(prefix + "/index.m3u8", self._counted(self._index, begins=True))
         app.router.add_get(f"{prefix}/{MEDIA_PLAYLIST}", self._counted(self._media_playlist))
         app.router.add_get(prefix + "/s/{run:[A-Za-z0-9_-]{1,16}}/{file:[0-9a-z.]{1,32}}", self._counted(self._media))
 
     def _counted(
-        self, handler: Callable[[web.Request, Life, Grant | None], Awaitable[web.StreamResponse]]
+        self,
+        handler: Callable[[web.Request, Life, Grant | None], Awaitable[web.StreamResponse]],
+        *,
+        begins: bool = False,
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Admit, find the stream, count the viewer and the bytes."""
+        """Admit, find the stream, count the viewer and the bytes. `begins`: with it a player begins to watch."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             grant = admit(request, self._hub, self._players)
+            if begins:
+                await self._hub.ask_for(request.match_info["name"])
             life = find_life(self._hub, request.match_info["name"])
             viewers, ip = self._players.viewers, client_ip(request)
             scope = f"stream:{APP}/{life.name}"

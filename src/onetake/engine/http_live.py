@@ -33,6 +33,7 @@ class FlvLive:
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Serve the stream until it ends or the viewer goes."""
         grant = admit(request, self._hub, self._players)
+        await self._hub.ask_for(request.match_info["name"])
         life = find_life(self._hub, request.match_info["name"])
         if life.ring.closed:
             raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})

@@ -54,7 +54,8 @@ class LiveServer:
         self.viewers = Viewers(on_join=self._tell_viewer("on_play"), on_leave=self._tell_viewer("on_stop"))
         self.players = Players(self.viewers, Gate(keyring))
         self.relay = RevocationRelay(self.players.gate, _files_url(options), options.control_secret)
-        self.pulls = Pulls(options, self.store, self.hub)
+        self.pulls = Pulls(options, self.store, self.hub, self._is_wanted)
+        self.hub.bring_with(self.pulls.bring)
         self.registry = LiveRegistry(self.hub, self.players, self.recordings, self.pulls)
         self.rtmp = RtmpServer(options, self.hub, self.players)
         self.http_port = options.http_port
@@ -158,6 +159,13 @@ class LiveServer:
             self.recordings.tick()
             self.players.account()
             self.viewers.sweep()
+            self.pulls.tick()
+
+    def _is_wanted(self, name: str) -> bool:
+        """Whether a stream is watched, recorded, or was being recorded when this process ended."""
+        if name in self.recordings.active or self.viewers.online(f"stream:{APP}/{name}"):
+            return True
+        return any(sheet.state == "interrupted" for sheet in self.recordings.sheets(name))
 
     # -- events --------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,12 @@
-"""Keeps one `Puller` per stream that is wanted to be pulled, and lets it publish into the hub. Loop only."""
+"""Keeps one `Puller` per stream that is wanted to be pulled, and lets it publish into the hub. Loop only.
+
+A stream with `on_demand` is pulled only while somebody watches or records it: the first one who asks waits for media.
+"""
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,7 @@ from onetake.engine.egress_proxy import EgressProxy
 from onetake.engine.hooks import HookClient
 from onetake.engine.options import MediaOptions
 from onetake.engine.pull import Item, Puller, PullKit, PullSpec, PullState, PullStatus
-from onetake.engine.state import StateStore, StreamConfig
+from onetake.engine.state import RecordMode, StateStore, StreamConfig
 from onetake.engine.streams import APP, Ingest, Publisher, Refused, StreamHub
 from onetake.kit.errors import AppError
 from onetake.kit.ids import random_hex
@@ -20,11 +25,18 @@ from onetake.kit.ssrf import Allow
 
 log = logging.getLogger(__name__)
 
+IDLE_S = 30.0
+"""A stream on demand is pulled for this long after the last one who wanted it."""
+
 
 class PullFeed:
-    """One pulled stream: each run of its puller is a publisher of its own."""
+    """One pulled stream: each run of its puller is a publisher of its own.
+
+    `settled` is set once it is known whether media comes: it has come, or an attempt has failed.
+    """
 
     def __init__(self, name: str, hub: StreamHub) -> None:
+        self.settled = asyncio.Event()
         self._name = name
         self._hub = hub
         self._ingest: Ingest | None = None
@@ -44,6 +56,8 @@ class PullFeed:
 
     def status(self, status: PullStatus) -> None:
         """The puller's state changed: outside `running` the publisher is gone."""
+        if status.error is not None and status.state is not PullState.RUNNING:
+            self.settled.set()
         if status.state is not PullState.RUNNING and self._running:
             self._leave(status.error.code if status.error else "stopped")
 
@@ -62,6 +76,7 @@ class PullFeed:
         finally:
             self._entering = None
             self._early.clear()
+            self.settled.set()
 
     def _displaced(self, reason: str) -> None:
         """Somebody publishes under the same name: the pull keeps silent until its next run."""
@@ -76,18 +91,37 @@ class PullFeed:
             ingest.lost(reason)
 
 
-class Pulls:
-    """Follows the desired state: starts, restarts and stops pullers."""
+@dataclass(eq=False, slots=True)
+class _Pull:
+    """What is pulled under one name. `wanted_s`: when somebody last wanted it (monotonic), for one on demand."""
 
-    def __init__(self, options: MediaOptions, store: StateStore, hub: StreamHub) -> None:
+    spec: PullSpec
+    on_demand: bool
+    puller: Puller
+    feed: PullFeed
+    active: bool = False
+    wanted_s: float = 0.0
+
+
+class Pulls:
+    """Follows the desired state: starts, restarts and stops pullers.
+
+    `is_wanted` tells whether a stream is being watched or recorded. Call `tick` every few seconds.
+    """
+
+    def __init__(
+        self, options: MediaOptions, store: StateStore, hub: StreamHub, is_wanted: Callable[[str], bool]
+    ) -> None:
         allow = Allow.parse(options.allow_private)
+        self.idle_s = IDLE_S
         self._proxy = EgressProxy(allow)
         self._kit = PullKit(
             options.ffmpeg or imageio_ffmpeg.get_ffmpeg_exe(), self._proxy, Path(options.data_dir, "tmp"), allow
         )
         self._hub = hub
         self._store = store
-        self._pullers: dict[str, Puller] = {}
+        self._is_wanted = is_wanted
+        self._pulls: dict[str, _Pull] = {}
         self._invalid: dict[str, AppError] = {}
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -100,46 +134,99 @@ class Pulls:
 
     async def close(self) -> None:
         """Stop every child."""
-        await asyncio.gather(*(puller.stop() for puller in self._pullers.values()), *self._stopping)
+        await asyncio.gather(*(pull.puller.stop() for pull in self._pulls.values()), *self._stopping)
         await self._proxy.close()
+
+    async def bring(self, name: str, patience_s: float) -> None:
+        """Somebody asks for `name`: an idle stream on demand is pulled, and waited for until it is known whether
+        media comes, `patience_s` at most."""
+        pull = self._pulls.get(name)
+        if pull is None or not pull.on_demand:
+            return
+        self._want(pull)
+        try:
+            async with asyncio.timeout(patience_s):
+                await pull.feed.settled.wait()
+        except TimeoutError:
+            log.info("pull %s: no media within %g s", name, patience_s)
+
+    def tick(self) -> None:
+        """Go on with what is wanted, stop what nobody has wanted for a while."""
+        for name, pull in list(self._pulls.items()):
+            if not pull.on_demand:
+                continue
+            if self._is_wanted(name):
+                self._want(pull)
+            elif pull.active and self._hub.now_s() - pull.wanted_s >= self.idle_s:
+                self._rest(name, pull)
 
     def status(self, name: str) -> dict[str, Any] | None:
         """State and last error of a pull for the console; None when the stream is not pulled."""
         if name in self._invalid:
             error = self._invalid[name]
             return {"state": PullState.FAILED.value} | _told(error)
-        puller = self._pullers.get(name)
-        if puller is None:
+        pull = self._pulls.get(name)
+        if pull is None:
             return None
-        status = puller.status
+        status = pull.puller.status
         error_fields = _told(status.error) if status.error else {}
         shown = {"state": status.state.value, "source": status.source, "attempts": status.attempts}
         return shown | {"since_s": status.since_s, "next_try_s": status.next_try_s} | error_fields
 
     def _changed(self, old: StreamConfig | None, new: StreamConfig | None) -> None:
-        before = old.pull if old and old.enabled else None
-        after = new.pull if new and new.enabled else None
-        if before == after:
+        if _wish(old) == _wish(new):
             return
         name = (new or old or StreamConfig("")).name
-        puller = self._pullers.pop(name, None)
+        pull = self._pulls.pop(name, None)
         self._invalid.pop(name, None)
-        if puller is not None:
-            task = asyncio.get_running_loop().create_task(puller.stop())
-            self._stopping.add(task)
-            task.add_done_callback(partial(self._stopping.discard))
-        if after is not None:
-            self._begin(name, after)
+        if pull is not None:
+            self._stop(pull)
+        if new is not None and _wish(new) is not None:
+            self._begin(new)
 
-    def _begin(self, name: str, raw: Any) -> None:
+    def _begin(self, config: StreamConfig) -> None:
         try:
-            spec = PullSpec.parse(raw)
+            spec = PullSpec.parse(config.pull or {})
         except AppError as error:
-            self._invalid[name] = error
+            self._invalid[config.name] = error
             return
+        pull = self._pulls[config.name] = self._idle(config.name, spec, on_demand=_on_demand(config))
+        if not pull.on_demand or self._is_wanted(config.name):
+            self._want(pull)
+
+    def _idle(self, name: str, spec: PullSpec, *, on_demand: bool) -> _Pull:
         feed = PullFeed(name, self._hub)
-        puller = self._pullers[name] = Puller(spec, self._kit, feed.item, feed.status)
-        puller.start()
+        return _Pull(spec, on_demand, Puller(spec, self._kit, feed.item, feed.status), feed)
+
+    def _want(self, pull: _Pull) -> None:
+        pull.wanted_s = self._hub.now_s()
+        pull.active = True
+        pull.puller.start()
+
+    def _rest(self, name: str, pull: _Pull) -> None:
+        """Nobody watches: the session ends at once instead of waiting for a publisher that will not come."""
+        log.info("pull %s: nobody wants it", name)
+        self._hub.end(name, "idle")
+        self._stop(pull)
+        self._pulls[name] = self._idle(name, pull.spec, on_demand=True)
+
+    def _stop(self, pull: _Pull) -> None:
+        task = asyncio.get_running_loop().create_task(pull.puller.stop())
+        self._stopping.add(task)
+        task.add_done_callback(partial(self._stopping.discard))
+
+
+def _wish(config: StreamConfig | None) -> tuple[object, bool] | None:
+    """What about pulling has to be the same for a pull to go on undisturbed; None when nothing is pulled."""
+    if config is None or not config.enabled or config.pull is None:
+        return None
+    return config.pull, _on_demand(config)
+
+
+def _on_demand(config: StreamConfig) -> bool:
+    """Pulled only while it is wanted; one that is recorded whenever it is live is always wanted."""
+    pull = config.pull or {}
+    return pull.get("on_demand") is True and config.record is not RecordMode.AUTO
 
 
 def _told(error: AppError) -> dict[str, Any]:

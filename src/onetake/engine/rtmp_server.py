@@ -249,12 +249,13 @@ class RtmpConnection(asyncio.Protocol):
 
     async def _play(self, event: rtmp.PlayRequested) -> None:
         hub, players = self._server.hub, self._server.players
-        life = hub.life(event.name)
         try:
             grant = players.admit(hub.config(event.name), event.name, _query_value(event.query, "token") or None)
         except AppError as error:
             self._refuse_play(event, error.detail("en"))
             return
+        await hub.ask_for(event.name)
+        life = hub.life(event.name)
         if life is None or life.ring.closed or self._transport is None:
             self._refuse_play(event, "This stream is not live.")
             return

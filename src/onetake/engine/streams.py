@@ -6,7 +6,7 @@ the session. Loop only.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 APP = "live"
 LINGER_S = 60.0
+PATIENCE_S = 10.0
+"""How long the first viewer of an idle stream waits for it."""
 
 
 class Refused(Exception):
@@ -151,7 +153,17 @@ class StreamHub:
         self._recorder = recorder
         self._sequence = sequence
         self._hooks = hooks
+        self._bring: Callable[[str, float], Awaitable[None]] | None = None
         store.on_change(self._config_changed)
+
+    def bring_with(self, bring: Callable[[str, float], Awaitable[None]]) -> None:
+        """`bring(name, patience_s)` fetches a stream that is pulled on demand."""
+        self._bring = bring
+
+    async def ask_for(self, name: str, patience_s: float = PATIENCE_S) -> None:
+        """Somebody wants to watch or record `name`: one that is pulled on demand is waited for a while."""
+        if self._bring is not None:
+            await self._bring(name, patience_s)
 
     def config(self, name: str) -> StreamConfig | None:
         """What is wanted of `name`; stand-alone every name may be used and is recorded."""

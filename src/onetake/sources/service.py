@@ -19,7 +19,7 @@ from onetake.kit.ssrf import parse_target
 from onetake.sources import repository
 from onetake.sources.errors import NotPushed, UrlNeeded, UrlNotWanted, WrongScheme
 from onetake.sources.events import SourceChanged, SourceDeleted
-from onetake.sources.models import LiveSource, Protocol, RecordMode, Visibility
+from onetake.sources.models import LiveSource, Protocol, PullMode, RecordMode, Visibility
 from onetake.sources.repository import SourceFilter
 from onetake.sources.schemas import SourceCreate, SourceUpdate
 
@@ -145,9 +145,11 @@ async def desired_streams(session: AsyncSession) -> list[dict[str, Any]]:
 def desired_stream(source: LiveSource) -> dict[str, Any]:
     """One source in the words of the media server's desired state."""
     protocol = Protocol(source.protocol)
-    pull = None
+    pull: dict[str, Any] | None = None
     if protocol is not Protocol.PUSH:
         pull = {"url": PATTERN_URL if protocol is Protocol.TEST else source.url}
+        if source.pull_mode == PullMode.ON_DEMAND:
+            pull["on_demand"] = True
     return {
         "name": source.stream_name,
         "enabled": source.is_active,
