@@ -1,6 +1,7 @@
-"""`make test`: the web page's unit tests, then everything in Python, the browser tests included.
+"""`make test`: the web page's unit tests, everything in Python, then the browser tests.
 
-Arguments are handed to pytest: `run_tests.py -k jobs`.
+Browser tests have a process of their own: Playwright keeps an event loop running in its thread, in which asyncio's tests
+cannot start theirs. Arguments are handed to one run of pytest over everything that they name: `run_tests.py -k jobs`.
 """
 
 import os
@@ -11,13 +12,22 @@ from scripts.steps import ROOT, Step, npm, run_all, tool
 # The suite kills, freezes and races real processes. On a CI machine that is busy with something else such a test may
 # miss its moment: it gets another try there, and the summary names it. At home every failure counts at once.
 AGAIN = ["--reruns", "2", "--reruns-delay", "2"] if os.environ.get("CI") == "true" else []
+BROWSER = "tests/e2e"
+
+
+def pytest(*args: str) -> list[str]:
+    """A run of pytest on all cores."""
+    return [tool("pytest"), "-n", "auto", "-q", *AGAIN, *args]
+
+
+def steps(args: list[str]) -> list[Step]:
+    """Everything, or what the arguments name."""
+    web = Step("web unit tests (vitest)", [npm(), "run", "--silent", "test"], cwd=ROOT / "web")
+    if args:
+        return [Step("tests (pytest)", pytest(*args))]
+    python = Step("Python tests (pytest)", pytest(f"--ignore={BROWSER}"))
+    return [web, python, Step("browser tests (pytest, Chromium)", pytest(BROWSER))]
+
 
 if __name__ == "__main__":
-    sys.exit(
-        run_all(
-            [
-                Step("web unit tests (vitest)", [npm(), "run", "--silent", "test"], cwd=ROOT / "web"),
-                Step("Python and browser tests (pytest)", [tool("pytest"), "-n", "auto", "-q", *AGAIN, *sys.argv[1:]]),
-            ]
-        )
-    )
+    sys.exit(run_all(steps(sys.argv[1:])))
