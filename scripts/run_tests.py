@@ -1,7 +1,7 @@
 """`make test`: the web page's unit tests, everything in Python, then the browser tests.
 
-Browser tests have a process of their own: Playwright keeps an event loop running in its thread, in which asyncio's tests
-cannot start theirs. Arguments are handed to one run of pytest over everything that they name: `run_tests.py -k jobs`.
+Browser tests have a process of their own: Playwright keeps an event loop running in its thread, in which tests of
+asyncio cannot start theirs. Arguments are handed to one run of pytest over everything that they name: `-k jobs`.
 """
 
 import os
