@@ -34,7 +34,7 @@ def sheet(state: str = "finished", trigger: str = "auto", name: str = "cam") -> 
 
 
 def test_finished_ones_are_listed_oldest_first_and_not_looked_at(options: MediaOptions) -> None:
-    made = [replace(sheet(), duration_s=float(number)) for number in range(3)]
+    made = sorted((sheet() for _ in range(3)), key=lambda one: one.id)
     save(options, *made)
     assert recover_recordings(options) == (made, set())
     assert not list(options.open_dir.glob("*"))
