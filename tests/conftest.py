@@ -47,6 +47,11 @@ def missing_service(name: str, error: object) -> NoReturn:
     pytest.skip(reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright's blocking API keeps an event loop running in the thread of all tests that follow."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The developer's own ONETAKE_* variables must not change what a test sees."""
