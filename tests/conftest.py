@@ -48,7 +48,7 @@ def missing_service(name: str, error: object) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright's blocking API keeps an event loop running in the thread of all tests that follow."""
+    """Browser tests last: Playwright's blocking API leaves an event loop running for all tests that follow."""
     items.sort(key=lambda item: "e2e" in item.path.parts)
 
 
