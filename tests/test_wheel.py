@@ -10,6 +10,7 @@ import pytest
 from tests.running import server_env, serving
 
 from onetake import __version__
+from onetake.engine.standalone import PLAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -52,6 +53,7 @@ def test_wheel_holds_page_migrations_and_types(wheel: Path) -> None:
     assert {"onetake/webui/index.html", "onetake/migrations/env.py", "onetake/py.typed"} <= names
     assert any(name.startswith("onetake/migrations/versions/") for name in names)
     assert any(name.startswith("onetake/webui/assets/") for name in names)
+    assert {f"onetake/webui/players/{name}" for name in PLAYERS} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith(("tests", "web/"))]
 
 

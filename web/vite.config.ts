@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { compress } from './scripts/compress.mjs'
+import { players } from './scripts/players.mjs'
 import vue from '@vitejs/plugin-vue'
 import ElementPlus from 'unplugin-element-plus/vite'
 import { defineConfig } from 'vitest/config'
@@ -9,7 +10,7 @@ const api = process.env['ONETAKE_API'] ?? 'http://127.0.0.1:8000'
 const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
-  plugins: [vue(), ElementPlus({}), compress()],
+  plugins: [vue(), ElementPlus({}), players(), compress()],
   resolve: { alias: { '@': folder('./src'), '#tests': folder('./tests') } },
   define: {
     // Only the composition API of vue-i18n is used, and no development tools in production.
