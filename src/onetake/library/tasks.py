@@ -1,6 +1,7 @@
 """Background work of the library: stills, removal, retention, the trash, MP4s that play everywhere."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import time
@@ -21,7 +22,8 @@ from onetake.library.models import Video
 from onetake.library.service import retention
 from onetake.library.service.videos import COMPATIBLE_FOLDER
 from onetake.media.ffmpeg.errors import NoTracks
-from onetake.media.recording.paths import asset_folder, video_files
+from onetake.media.index import BadIndex, IndexReader
+from onetake.media.recording.paths import asset_folder, index_path, video_files
 from onetake.media.stills import make_poster, make_storyboard
 
 RENDITION = "source"
@@ -127,9 +129,10 @@ async def make_compatible(ctx: JobContext) -> dict[str, Any]:
     if video is None or video.is_live:
         return {"skipped": "it is gone, or still being recorded"}
     sources = video_files(_folder(ctx.settings, video) / RENDITION)
-    listing = ctx.workdir.path / "list.ffconcat"
-    await asyncio.to_thread(listing.write_text, _concat(sources), "utf-8")
-    target = ctx.workdir.path / "compatible.mp4"
+    folder = await asyncio.to_thread(ctx.workdir.make)
+    listing = folder / "list.ffconcat"
+    await asyncio.to_thread(lambda: listing.write_text(_concat(sources), "utf-8"))
+    target = folder / "compatible.mp4"
     inputs: list[str | Path] = ["-protocol_whitelist", "file,pipe", "-f", "concat", "-safe", "0", "-i", listing]
     shape = ["-map", "0:v:0?", "-map", "0:a:0?", "-c:v", "copy", *_AUDIO, "-movflags", "+faststart", "-f", "mp4"]
     await ctx.ffmpeg([*inputs, *shape, target], duration_s=video.duration)
@@ -195,9 +198,20 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _concat(sources: list[Path]) -> str:
-    """The list for ffmpeg's concat demuxer; the names are ours and need no quoting but the path might."""
-    quoted = (str(path.absolute()).replace("'", "'\\''") for path in sources)
-    return "ffconcat version 1.0\n" + "".join(f"file '{name}'\n" for name in quoted)
+    """The list for ffmpeg's concat demuxer; the names are ours and need no quoting but the path might.
+
+    Each file goes on with the clock of the one before, which ffmpeg takes for its length: so the lengths are told.
+    """
+    return "ffconcat version 1.0\n" + "".join(_concat_entry(path) for path in sources)
+
+
+def _concat_entry(path: Path) -> str:
+    quoted = str(path.absolute()).replace("'", "'\\''")
+    with contextlib.suppress(BadIndex, OSError), IndexReader(index_path(path)) as index:
+        if len(index):
+            length_s = (index[-1].end_ticks - index[0].dts_ticks) / index.header.timescale
+            return f"file '{quoted}'\nduration {length_s:.6f}\n"
+    return f"file '{quoted}'\n"
 
 
 def _remove_old_downloads(media: Path) -> int:
