@@ -14,6 +14,7 @@ from onetake.accounts.endpoints import router as accounts_router
 from onetake.accounts.passwords import warm_up
 from onetake.accounts.sockets import AccountsGate
 from onetake.infra.db import Database
+from onetake.infra.jobs.registry import REGISTRY
 from onetake.infra.metrics import Metrics, MetricsMiddleware
 from onetake.infra.pubsub import create_pubsub
 from onetake.infra.ratelimit import RateLimiter
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     state = app.state
+    REGISTRY.default_max_attempts = settings.job_max_attempts
     state.access_tokens = AccessTokens.from_settings(settings)
     await warm_up()
     state.db = Database(
