@@ -1,3 +1,4 @@
+import { Film } from '@element-plus/icons-vue'
 import type { AppModule } from '@/lib/module'
 
 const library: AppModule = {
@@ -15,7 +16,20 @@ const library: AppModule = {
       meta: { layout: 'viewer', title: 'library.search.title' },
       component: () => import('./pages/SearchPage.vue'),
     },
+    {
+      path: '/video/:id(\\d{1,15})',
+      name: 'video',
+      meta: { layout: 'viewer', title: 'library.video.title' },
+      component: () => import('./pages/VideoPage.vue'),
+    },
+    {
+      path: '/admin/videos',
+      name: 'videos',
+      meta: { layout: 'admin', title: 'library.admin.title', permission: 'videos.manage' },
+      component: () => import('./pages/VideosPage.vue'),
+    },
   ],
+  menu: [{ to: '/admin/videos', title: 'library.admin.title', icon: Film, permission: 'videos.manage', order: 4 }],
 }
 
 export default library

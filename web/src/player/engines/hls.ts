@@ -46,7 +46,7 @@ function engineOf(hls: Hls, options: EngineOptions): Engine {
   return {
     name: 'hls.js',
     latency: () => (options.lowLatency && hls.latency > 0 ? hls.latency : null),
-    bitrate: () => hls.levels[hls.currentLevel]?.bitrate ?? null,
+    bitrate: () => hls.levels[hls.currentLevel]?.bitrate || null,
     setQuality: (index) => {
       hls.nextLevel = index
     },
