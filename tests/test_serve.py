@@ -79,6 +79,14 @@ class TestFirstStart:
         assert {"api", "worker"} <= {line["process"] for line in lines}
         assert any(line.get("path") == "/api/config" for line in lines)
 
+    def test_both_processes_of_a_lone_media_server_log_the_same_way(self, env: dict[str, str]) -> None:
+        media = [sys.executable, "-P", "-m", "onetake", "media"]
+        with serving({**env, "ONETAKE_LOG_FORMAT": "json"}, media) as server:
+            line = json.loads(server.wait_for_line("files on "))
+            assert server.stop() == 0
+        assert (line["process"], line["level"]) == ("files", "info")
+        assert all(line.startswith("{") for line in server.lines), server.output
+
 
 class TestRefusals:
     def test_second_server_on_the_same_folder(self, env: dict[str, str], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,8 +80,10 @@ def media(
     """Run the media server until SIGTERM or Ctrl-C."""
     with _process("files" if part is Part.FILES else "media") as settings:
         from onetake.engine.main import Role, run_media
+        from onetake.infra.logging import configure_logging
 
-        code = run_media(media_options(settings, standalone=standalone), Role(part.value))
+        files_log = partial(configure_logging, "files", settings.log_format, settings.log_level)
+        code = run_media(media_options(settings, standalone=standalone), Role(part.value), files_log)
     raise typer.Exit(code)
 
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from multiprocessing.process import BaseProcess
 
@@ -34,14 +34,18 @@ class Role(StrEnum):
     BOTH = "both"
 
 
-def run_media(options: MediaOptions, role: Role = Role.BOTH) -> int:
+def plain_log() -> None:
+    """Log lines for people, unless the log is set up already."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def run_media(options: MediaOptions, role: Role = Role.BOTH, files_log: Callable[[], None] = plain_log) -> int:
     """Serve until SIGINT or SIGTERM; the exit code. `BOTH` runs the live side here and the file side in a child.
 
-    3: another media server uses the data folder (F30).
+    `files_log`: sets up the log of that child (picklable). 3: another media server uses the data folder (F30).
     """
     die_with_supervisor()
-    if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    plain_log()
     if role is Role.FILES:
         return run_files(options)
     options.data_dir.mkdir(parents=True, exist_ok=True)
@@ -51,7 +55,7 @@ def run_media(options: MediaOptions, role: Role = Role.BOTH) -> int:
             log.error("another media server already uses %s", options.data_dir)
             return EXIT_BUSY
         if role is Role.BOTH:
-            stack.enter_context(_files_beside(options))
+            stack.enter_context(_files_beside(options, files_log))
         return asyncio.run(_serve_live(options))
 
 
@@ -92,9 +96,9 @@ async def _serve_live(options: MediaOptions) -> int:
 
 
 @contextlib.contextmanager
-def _files_beside(options: MediaOptions) -> Iterator[None]:
+def _files_beside(options: MediaOptions, set_up_log: Callable[[], None]) -> Iterator[None]:
     """Keep a file process running next to this one."""
-    keeper = _Keeper(options)
+    keeper = _Keeper(options, set_up_log)
     keeper.start()
     try:
         yield
@@ -105,9 +109,10 @@ def _files_beside(options: MediaOptions) -> Iterator[None]:
 class _Keeper(threading.Thread):
     """Starts the file process again whenever it dies."""
 
-    def __init__(self, options: MediaOptions) -> None:
+    def __init__(self, options: MediaOptions, set_up_log: Callable[[], None]) -> None:
         super().__init__(name="files-keeper", daemon=True)
         self._options = options
+        self._set_up_log = set_up_log
         self._stopping = threading.Event()
         self._child: BaseProcess | None = None
 
@@ -115,7 +120,8 @@ class _Keeper(threading.Thread):
         """Start, wait, start again."""
         spawn = multiprocessing.get_context("spawn")
         while not self._stopping.is_set():
-            child = self._child = spawn.Process(target=_files_child, args=(self._options, os.getpid()), name="files")
+            what = (self._options, os.getpid(), self._set_up_log)
+            child = self._child = spawn.Process(target=_files_child, args=what, name="files")
             child.start()
             child.join()
             if not self._stopping.wait(RESTART_AFTER_S):
@@ -133,11 +139,11 @@ class _Keeper(threading.Thread):
         self.join(5)
 
 
-def _files_child(options: MediaOptions, parent_pid: int) -> None:
+def _files_child(options: MediaOptions, parent_pid: int, set_up_log: Callable[[], None]) -> None:
     """Entry of the file process: it dies with the live process, whatever happens to that."""
     os.environ["_ONETAKE_SUPERVISOR_PID"] = str(parent_pid)
     die_with_supervisor()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_log()
     sys.exit(run_files(options))
 
 
