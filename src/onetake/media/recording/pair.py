@@ -8,6 +8,7 @@ from pathlib import Path
 
 from onetake.media.fmp4.head import (
     MAX_REFERENCED_BYTES,
+    MAX_REFERENCES,
     RESERVED_BYTES,
     Reference,
     file_head,
@@ -137,8 +138,8 @@ def write_sidx(fd: int, path: Path) -> bool:
     with IndexReader(index_path(path)) as index:
         if not len(index):
             return False
-        references, timescale = merge_references(_references(index)), index.header.timescale
-        start_ticks = index[0].dts_ticks
+        references = _part_references(index) if len(index) <= MAX_REFERENCES else merge_references(_references(index))
+        start_ticks, timescale = index[0].dts_ticks, index.header.timescale
     largest = max(reference.size_bytes for reference in references)
     if head.reserved is None or largest > MAX_REFERENCED_BYTES:
         return False
@@ -151,6 +152,24 @@ def write_sidx(fd: int, path: Path) -> bool:
         pwrite_all(fd, data, offset)
         sync_data(fd)
     return True
+
+
+def _part_references(index: IndexReader) -> list[Reference]:
+    """One reference per part. A part that starts with a keyframe lasts until the next such part, the others nothing.
+
+    libav jumps from reference to reference after a seek and loses every `moof` that none of them starts with; and it
+    enters the last reference at or before a time, which therefore must not be one without a keyframe.
+    """
+    records = list(index.records())
+    references: list[Reference] = []
+    end, end_ticks = records[-1].end, records[-1].end_ticks
+    for number, record in reversed(list(enumerate(records))):
+        first = number == 0
+        start = index.header.media_start if first else record.offset
+        entry = first or record.keyframe
+        references.append(Reference(end - start, end_ticks - record.dts_ticks if entry else 0, record.keyframe))
+        end, end_ticks = start, record.dts_ticks if entry else end_ticks
+    return references[::-1]
 
 
 def _references(index: IndexReader) -> list[Reference]:
