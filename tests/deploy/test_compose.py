@@ -96,8 +96,11 @@ def test_ports(compose: dict[str, Any]) -> None:
             assert found["inside"] in {"80", *defaults}
 
 
-def test_shared_network_is_that_of_the_api(compose: dict[str, Any]) -> None:
-    assert services(compose)["worker"]["network_mode"] == services(compose)["media"]["network_mode"] == "service:api"
+def test_shared_network_outlives_each_process(compose: dict[str, Any]) -> None:
+    assert {services(compose)[name]["network_mode"] for name in ("api", "worker", "media")} == {"service:network"}
+    assert services(compose)["network"]["command"] == ["sleep", "infinity"]
+    conf = (ROOT / "deploy" / "nginx" / "compose.conf").read_text()
+    assert "set $onetake_host network;" in conf
 
 
 def test_dockerfile_copies_what_exists_and_runs_as_nobody_special() -> None:
