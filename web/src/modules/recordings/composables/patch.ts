@@ -1,0 +1,25 @@
+import type { Task, TaskPage } from './useTasks'
+
+type LiveField = 'status' | 'duration' | 'file_size' | 'error_code'
+
+/** What a live update tells of a task. */
+export type TaskUpdate = Pick<Task, 'id'> & Partial<Pick<Task, LiveField>>
+
+/** The update in a live message, or null when it is none. Gaps are left out: the list brings them with their lengths. */
+export function toTaskUpdate(data: unknown): TaskUpdate | null {
+  if (typeof data !== 'object' || data === null || typeof (data as { id?: unknown }).id !== 'number') return null
+  const { id, status, duration, file_size, error_code } = data as Task
+  return { id, status, duration, file_size, error_code }
+}
+
+/** The page with the row of the task brought up to date; the same object when the task is not on it. */
+export function patchTasks(page: TaskPage, update: TaskUpdate): TaskPage {
+  if (!page.items.some((task) => task.id === update.id)) return page
+  return { ...page, items: page.items.map((task) => (task.id === update.id ? { ...task, ...update } : task)) }
+}
+
+/** Whether the lists must be asked again: the task is not on them, or has changed its status. */
+export function changesTasks(pages: readonly (TaskPage | undefined)[], update: TaskUpdate): boolean {
+  const known = pages.flatMap((page) => page?.items ?? []).filter((task) => task.id === update.id)
+  return known.length === 0 || known.some((task) => task.status !== update.status)
+}
