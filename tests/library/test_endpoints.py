@@ -1,0 +1,147 @@
+"""The library over HTTP: who sees what in lists, playing, positions, views, batches, totals beyond what is counted."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from tests.api_fixtures import Api
+from tests.library.test_videos import BROWSER, add
+
+from onetake.infra.jobs.models import Job
+from onetake.infra.mediaserver import token_keyring
+from onetake.kit.signing import verify
+from onetake.library import repository
+from onetake.library.models import Video
+
+
+async def call(api: Api, role: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    """Status and JSON of a call by somebody of that role."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = await api.http.request(method, path, json=body, headers=await api.headers(role) | named)
+    return answer.status_code, answer.json() if answer.content else None
+
+
+async def titles(api: Api, role: str, query: str = "") -> list[str]:
+    status, page = await call(api, role, "GET", f"/api/videos{query}")
+    assert status == 200, page
+    assert page["total"] == len(page["items"])
+    return sorted(item["title"] for item in page["items"])
+
+
+class TestLists:
+    async def test_everybody_sees_their_own_shelves(self, api: Api) -> None:
+        for visibility in ("public", "unlisted", "members", "private"):
+            await add(api.db, visibility, visibility=visibility)
+        assert await titles(api, "anonymous") == ["public"]
+        assert await titles(api, "member") == ["members", "public"]
+        assert await titles(api, "operator") == ["members", "private", "public", "unlisted"]
+
+    async def test_search_and_filters(self, api: Api) -> None:
+        await add(api.db, "高等数学 第一讲", duration=600)
+        await add(api.db, "线性代数 第一讲", duration=60, is_live=True)
+        assert await titles(api, "anonymous", "?q=数学") == ["高等数学 第一讲"]
+        assert await titles(api, "anonymous", "?min_duration=100") == ["高等数学 第一讲"]
+        assert await titles(api, "anonymous", "?is_live=true") == ["线性代数 第一讲"]
+        assert await titles(api, "anonymous", "?created_to=2001-01-01T00:00:00Z") == []
+
+    @pytest.mark.parametrize("query", ["sort=secret", "created_from=yesterday", "per_page=201", "source_id=0"])
+    async def test_nonsense_is_refused(self, api: Api, query: str) -> None:
+        status, problem = await call(api, "anonymous", "GET", f"/api/videos?{query}")
+        assert (status, "code" in problem) == (422, True)
+
+    async def test_totals_end_where_counting_ends(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(repository, "COUNT_LIMIT", 3)
+        for number in range(6):
+            await add(api.db, f"标题 {number}")
+        _, page = await call(api, "anonymous", "GET", "/api/videos?per_page=2&sort=-title")
+        assert (page["total"], len(page["items"])) == (4, 2)
+        _, beyond = await call(api, "anonymous", "GET", "/api/videos?per_page=2&page=9")
+        assert beyond["items"] == []
+
+    async def test_paths_are_for_operators(self, api: Api) -> None:
+        video = await add(api.db, thumbnail="poster.jpg")
+        for role, path in (("anonymous", None), ("member", None), ("operator", "media/x")):
+            _, shown = await call(api, role, "GET", f"/api/videos/{video.id}")
+            assert shown["file_path"] == path
+            assert shown["poster_url"].startswith("/t/")
+
+    async def test_the_trash_is_for_those_who_manage(self, api: Api) -> None:
+        video = await add(api.db)
+        assert (await call(api, "operator", "DELETE", f"/api/videos/{video.id}"))[0] == 204
+        assert await titles(api, "operator") == []
+        assert await titles(api, "operator", "?trash=true") == ["标题"]
+        assert (await call(api, "member", "GET", "/api/videos?trash=true"))[0] == 403
+        assert (await call(api, "member", "GET", f"/api/videos/{video.id}"))[0] == 404
+        assert (await call(api, "operator", "POST", f"/api/videos/{video.id}/restore"))[0] == 200
+        assert await titles(api, "anonymous") == ["标题"]
+
+
+class TestPlaying:
+    async def test_addresses_are_signed_for_the_caller(self, api: Api) -> None:
+        video = await add(api.db)
+        ring = token_keyring(api.settings.data_dir)
+        for role, viewer in (("anonymous", "guest"), ("member", f"user.{(await api.user('member')).id}")):
+            status, play = await call(api, role, "GET", f"/api/videos/{video.id}/play")
+            grant = verify(play["hls_url"].split("/")[2], ring)
+            assert (status, grant.viewer, grant.scope) == (200, viewer, video.asset_id)
+            assert (play["is_live"], play["live_url"], play["flv_url"]) == (False, None, None)
+
+    @pytest.mark.parametrize(
+        ("visibility", "anonymous", "member", "operator"),
+        [("unlisted", 200, 200, 200), ("members", 401, 200, 200), ("private", 404, 404, 200)],
+    )
+    async def test_who_may_play(self, api: Api, visibility: str, anonymous: int, member: int, operator: int) -> None:
+        video = await add(api.db, visibility=visibility)
+        for role, wanted in (("anonymous", anonymous), ("member", member), ("operator", operator)):
+            assert (await call(api, role, "GET", f"/api/videos/{video.id}/play"))[0] == wanted
+
+    async def test_the_next_visit_goes_on_where_the_last_one_stopped(self, api: Api) -> None:
+        video = await add(api.db)
+        path = f"/api/videos/{video.id}/progress"
+        report = {"position": 40, "duration": 100, "watch_duration": 10, "device_type": "desktop"}
+        assert (await call(api, "member", "POST", path, report))[0] == 204
+        assert (await call(api, "anonymous", "POST", path, report))[0] == 401
+        assert (await call(api, "member", "POST", path, {"position": -1}))[0] == 422
+        for role, position in (("member", 40), ("operator", 0), ("anonymous", 0)):
+            _, play = await call(api, role, "GET", f"/api/videos/{video.id}/play")
+            assert play["last_position"] == position
+
+    async def test_views_count_people_once(self, api: Api) -> None:
+        video = await add(api.db)
+        body = {"video_ids": [video.id]}
+        for role, agent in (("member", BROWSER), ("member", BROWSER), ("anonymous", BROWSER), ("anonymous", "curl/8")):
+            assert (await call(api, role, "POST", "/api/videos/views", body, User_Agent=agent))[0] == 204
+        await api.app.state.views.flush(api.db)
+        _, shown = await call(api, "anonymous", "GET", f"/api/videos/{video.id}")
+        assert shown["view_count"] == 2
+
+
+class TestManaging:
+    async def test_a_batch_does_what_it_can(self, api: Api) -> None:
+        free, live = await add(api.db), await add(api.db, is_live=True)
+        body = {"ids": [free.id, live.id, 999_999], "action": "trash"}
+        status, result = await call(api, "operator", "POST", "/api/videos/batch", body)
+        assert (status, result["done"]) == (200, 1)
+        assert result["results"] == {str(free.id): "done", str(live.id): "video_is_live", "999999": "not_found"}
+        assert (await call(api, "member", "POST", "/api/videos/batch", body))[0] == 403
+        too_many = {"ids": list(range(1, 202)), "action": "trash"}
+        assert (await call(api, "operator", "POST", "/api/videos/batch", too_many))[0] == 422
+
+    async def test_posters_and_compatible_copies_are_made_by_jobs(self, api: Api) -> None:
+        video = await add(api.db)
+        for time_s in (5, 9, 5):
+            answer = await call(api, "operator", "POST", f"/api/videos/{video.id}/poster", {"time_s": time_s})
+            assert answer[0] == 202
+        assert (await call(api, "operator", "POST", f"/api/videos/{video.id}/compatible"))[0] == 202
+        async with api.db.read() as session:
+            kinds = list(await session.scalars(select(Job.kind).order_by(Job.id)))
+            chosen = await session.scalar(select(Video.poster_time_s).where(Video.id == video.id))
+        assert kinds == ["library.stills", "library.stills", "library.compatible"]
+        assert chosen == 5
+        growing = await add(api.db, is_live=True)
+        assert (await call(api, "operator", "POST", f"/api/videos/{growing.id}/compatible"))[0] == 409
+
+    async def test_retention_is_shown_before_it_happens(self, api: Api) -> None:
+        status, preview = await call(api, "operator", "GET", "/api/videos/retention")
+        assert (status, preview) == (200, {"items": [], "bytes": 0, "truncated": False})
+        assert (await call(api, "member", "GET", "/api/videos/retention"))[0] == 403
