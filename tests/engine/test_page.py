@@ -2,30 +2,25 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, async_playwright
+from tests.e2e.chromium import CHROMIUM_FLAGS, find_chromium
 from tests.engine.peers import pushing
 from tests.engine.servers import live, options
 
 from onetake.engine.http_files import running
 
 ClipMaker = Callable[..., Path]
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-)  # fmt: skip
+CHROMIUM = find_chromium()
+FLAGS = [*CHROMIUM_FLAGS, "--autoplay-policy=no-user-gesture-required"]
 WORDS = {"en": ("Live streams", "live"), "zh-CN": ("正在直播", "直播中"), "zh-TW": ("正在直播", "錄製中")}
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(
-        shutil.which(CHROMIUM) is None and os.environ.get("CI") != "true", reason="Chromium is not installed"
-    ),
+    pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="Chromium is not installed"),
 ]
 
 
@@ -45,7 +40,7 @@ async def test_it_lists_plays_and_stops_recordings(clip: ClipMaker, tmp_path: Pa
         async_playwright() as playwright,
     ):
         await server.segment("cam", 3)
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for language, words in WORDS.items():
             context = await browser.new_context(locale=language)
             page = await context.new_page()
