@@ -102,7 +102,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             live_control(settings, state.db, state.pubsub) as state.live,
             library(state.db) as state.views,
-            monitoring(settings, state.db, state.pubsub, state.metrics) as state.monitor,
+            monitoring(settings, state.db, state.pubsub, state.metrics, state.live.media) as state.monitor,
         ):
             yield
     finally:

@@ -57,6 +57,18 @@ class JobCounts(BaseModel):
     workers: int = Field(ge=0, description="Workers seen in the last minute.", examples=[1])
 
 
+class MediaFigures(BaseModel):
+    """The media server at a glance."""
+
+    reachable: bool = Field(description="Whether it answers; the other figures are 0 when it does not.")
+    streams_live: int = Field(0, ge=0, description="Streams that are live.", examples=[2])
+    recordings: int = Field(0, ge=0, description="Streams that are being recorded.", examples=[1])
+    viewers: int = Field(0, ge=0, description="Viewers of live streams.", examples=[12])
+    out_bits_per_s: int = Field(
+        0, ge=0, description="What live viewers take together, from the bit rates of the streams.", examples=[36000000]
+    )
+
+
 class Warning(BaseModel):
     """Something that a person should look at."""
 
@@ -95,6 +107,7 @@ class SystemStatus(Load):
         description="Of onetake, python, ffmpeg, database, web_ui and os.", examples=[{"onetake": "0.1.0"}]
     )
     jobs: JobCounts | None = Field(description="Null while the database does not answer.")
+    media: MediaFigures = Field(description="The media server.")
     warnings: list[Warning] = Field(description="The most urgent first.")
 
 

@@ -28,7 +28,8 @@ async def test_status_tells_the_truth_about_this_machine(api: Api) -> None:
     assert status["versions"]["database"].startswith("SQLite 3.")
     assert status["versions"]["ffmpeg"] not in ("missing", "unknown")
     assert status["jobs"]["workers"] == 0
-    assert "no_worker" in {warning["code"] for warning in status["warnings"]}
+    assert status["media"]["reachable"] is False
+    assert {"no_worker", "media_away"} <= {warning["code"] for warning in status["warnings"]}
 
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "worker"), ("zh-CN", "工作进程"), ("zh-TW", "工作程序")])

@@ -8,7 +8,7 @@ import pytest
 
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import LANGS
-from onetake.monitoring.schemas import Disk, JobCounts, Process
+from onetake.monitoring.schemas import Disk, JobCounts, MediaFigures, Process
 from onetake.monitoring.service import warnings as module
 from onetake.monitoring.service.warnings import Facts, warnings_of
 
@@ -56,6 +56,9 @@ def test_all_is_well() -> None:
         ({"loop_lag_worst_ms": 900.0}, "loop_lag", "warning"),
         ({"processes": [process(state="silent")]}, "process_silent", "critical"),
         ({"processes": [process(restarts=1, started_at=NOW)]}, "process_restarted", "warning"),
+        ({"disks": [disk(percent=85.0)]}, "disk_low", "warning"),
+        ({"media": MediaFigures(reachable=False)}, "media_away", "critical"),
+        ({"paused": ["大礼堂"]}, "recording_paused", "critical"),
         ({"jobs": None}, "database_down", "critical"),
         ({"jobs": jobs(workers=0)}, "no_worker", "critical"),
         ({"jobs": jobs(oldest_queued_s=700.0)}, "jobs_stuck", "warning"),

@@ -11,6 +11,7 @@ import psutil
 
 from onetake.infra.db import Database
 from onetake.infra.logging import get_logger
+from onetake.infra.mediaserver import MediaServer
 from onetake.infra.pubsub import Message, PubSub
 from onetake.infra.settings import Settings
 from onetake.kit.clock import utc_now
@@ -21,6 +22,7 @@ from onetake.monitoring.service.forecast import forecast
 from onetake.monitoring.service.history import STEP_S, HistoryStore
 from onetake.monitoring.service.jobs import job_counts
 from onetake.monitoring.service.machine import ProcessMeter, Space, UsageMeter, file_systems, load_average
+from onetake.monitoring.service.media import media_figures, paused_recordings
 from onetake.monitoring.service.versions import read_versions
 from onetake.monitoring.service.warnings import Facts, warnings_of
 
@@ -32,8 +34,9 @@ log = get_logger(__name__)
 class Monitor:
     """Measures every two seconds while somebody looks, every ten seconds always."""
 
-    def __init__(self, settings: Settings, db: Database, pubsub: PubSub) -> None:
+    def __init__(self, settings: Settings, db: Database, pubsub: PubSub, media: MediaServer) -> None:
         self._settings = settings
+        self._media = media
         self._db = db
         self._pubsub = pubsub
         self._data_dir: Path = settings.data_dir.absolute()
@@ -59,7 +62,7 @@ class Monitor:
     async def status(self, lang: Lang) -> SystemStatus:
         """Everything at this moment, with warnings in `lang`."""
         load = await self._fresh_load()
-        jobs = await self.jobs()
+        jobs, media = await self.jobs(), await media_figures(self._media)
         if self._versions is None:
             self._versions = await read_versions(self._settings, self._db)
         facts = Facts(
@@ -70,6 +73,8 @@ class Monitor:
             processes=load.processes,
             versions=self._versions,
             jobs=jobs,
+            media=media,
+            paused=await paused_recordings(self._db),
         )
         return SystemStatus(
             **load.model_dump(),
@@ -78,6 +83,7 @@ class Monitor:
             uptime_s=max(0, int(time.time() - psutil.boot_time())),
             versions=self._versions,
             jobs=jobs,
+            media=media,
             warnings=warnings_of(facts, lang),
         )
 

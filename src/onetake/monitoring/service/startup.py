@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from onetake.accounts.roles import Permission
 from onetake.infra.db import Database
+from onetake.infra.mediaserver import MediaServer
 from onetake.infra.metrics import Metrics
 from onetake.infra.pubsub import PubSub
 from onetake.infra.settings import Settings
@@ -18,10 +19,12 @@ TOPICS = {monitor.TOPIC: Permission.SYSTEM_READ.value, feed.TOPIC: Permission.JO
 
 
 @contextlib.asynccontextmanager
-async def monitoring(settings: Settings, db: Database, pubsub: PubSub, metrics: Metrics) -> AsyncIterator[Monitor]:
+async def monitoring(
+    settings: Settings, db: Database, pubsub: PubSub, metrics: Metrics, media: MediaServer
+) -> AsyncIterator[Monitor]:
     """Watch the machine, feed the live topics and fill the metrics while the block runs."""
     publish_metrics(metrics, settings, db)
-    watch = Monitor(settings, db, pubsub)
+    watch = Monitor(settings, db, pubsub, media)
     async with watch.running():
         task = asyncio.create_task(feed.feed_jobs(db, pubsub, settings.job_poll_s), name="job-feed")
         try:

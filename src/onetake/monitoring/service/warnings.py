@@ -7,9 +7,9 @@ from typing import Any
 
 from onetake.infra.ffmpeg import is_too_old
 from onetake.kit.errors import Lang, Text
-from onetake.monitoring.schemas import Disk, JobCounts, Level, Process, Warning
+from onetake.monitoring.schemas import Disk, JobCounts, Level, MediaFigures, Process, Warning
 
-DISK_LOW_PERCENT = 90.0
+DISK_LOW_PERCENT = 85.0
 DISK_CRITICAL_PERCENT = 95.0
 FULL_SOON_H = 24.0
 FULL_VERY_SOON_H = 2.0
@@ -70,6 +70,16 @@ _TEXTS: dict[str, Text] = {
         "FFmpeg {version} 存在已知安全漏洞。",
         "FFmpeg {version} 存在已知安全漏洞。",
     ),
+    "media_away": Text(
+        "The media server does not answer: nothing can be watched or recorded.",
+        "媒体服务器没有响应，无法观看和录制。",
+        "媒體伺服器沒有回應，無法觀看和錄製。",
+    ),
+    "recording_paused": Text(
+        "The recording of {name} is paused because the disk takes no data.",
+        "磁盘无法写入，“{name}”的录制已暂停。",
+        "磁碟無法寫入，「{name}」的錄製已暫停。",
+    ),
     "web_ui_missing": Text("The web page is not built.", "网页界面尚未构建。", "網頁介面尚未建置。"),
 }
 
@@ -85,6 +95,8 @@ class Facts:
     processes: list[Process]
     versions: dict[str, str]
     jobs: JobCounts | None
+    media: MediaFigures = field(default_factory=lambda: MediaFigures(reachable=True))
+    paused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ class _Found:
 
 def warnings_of(facts: Facts, lang: Lang) -> list[Warning]:
     """All warnings in `lang`, the most urgent first."""
-    found = [*_machine(facts), *_processes(facts), *_jobs(facts.jobs), *_parts(facts.versions)]
+    found = [*_machine(facts), *_processes(facts), *_jobs(facts.jobs), *_media(facts), *_parts(facts.versions)]
     found.sort(key=lambda warning: _ORDER[warning.level])
     return [Warning(code=w.code, level=w.level, text=_TEXTS[w.code].render(lang, **w.params)) for w in found]
 
@@ -133,6 +145,13 @@ def _jobs(jobs: JobCounts | None) -> Iterator[_Found]:
         yield _Found("warning", "jobs_stuck", {"minutes": jobs.oldest_queued_s / 60})
     if jobs.failed_24h:
         yield _Found("info", "jobs_failed", {"count": jobs.failed_24h})
+
+
+def _media(facts: Facts) -> Iterator[_Found]:
+    if not facts.media.reachable:
+        yield _Found("critical", "media_away")
+    for name in facts.paused:
+        yield _Found("critical", "recording_paused", {"name": name})
 
 
 def _parts(versions: dict[str, str]) -> Iterator[_Found]:

@@ -2016,6 +2016,45 @@ export interface components {
             url: string | null;
         };
         /**
+         * MediaFigures
+         * @description The media server at a glance.
+         */
+        MediaFigures: {
+            /**
+             * Out Bits Per S
+             * @description What live viewers take together, from the bit rates of the streams.
+             * @default 0
+             * @example 36000000
+             */
+            out_bits_per_s: number;
+            /**
+             * Reachable
+             * @description Whether it answers; the other figures are 0 when it does not.
+             */
+            reachable: boolean;
+            /**
+             * Recordings
+             * @description Streams that are being recorded.
+             * @default 0
+             * @example 1
+             */
+            recordings: number;
+            /**
+             * Streams Live
+             * @description Streams that are live.
+             * @default 0
+             * @example 2
+             */
+            streams_live: number;
+            /**
+             * Viewers
+             * @description Viewers of live streams.
+             * @default 0
+             * @example 12
+             */
+            viewers: number;
+        };
+        /**
          * MediaTrack
          * @description One elementary stream, as it really is.
          */
@@ -3636,6 +3675,8 @@ export interface components {
              * @example 2
              */
             loop_lag_worst_ms: number;
+            /** @description The media server. */
+            media: components["schemas"]["MediaFigures"];
             /**
              * Memory Percent
              * @description Share of it, 0 to 100.
