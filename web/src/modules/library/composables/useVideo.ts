@@ -69,9 +69,6 @@ export function useVideoActions() {
         call(api.POST('/api/videos/{id}/poster', { ...path(id), body: { time_s } })),
       onSuccess,
     }),
-    makeCompatible: useMutation({
-      mutationFn: (id: number) => call(api.POST('/api/videos/{id}/compatible', path(id))),
-    }),
   }
 }
 
