@@ -124,7 +124,8 @@ class TestRefusals:
 
     def test_weak_admin_password(self, env: dict[str, str]) -> None:
         done = run({**env, "ONETAKE_ADMIN_PASSWORD": "short"})
-        assert done.returncode == 1
+        assert done.returncode == 2
+        assert "ONETAKE_ADMIN_PASSWORD" in done.stderr
         assert "Traceback" not in done.stderr
         assert "short" not in done.stderr.replace("at least", "")
 
