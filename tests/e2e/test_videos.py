@@ -1,0 +1,306 @@
+"""Watching and managing videos: the built-in test source, recorded for real, in a real player."""
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.browsing import ADMIN, ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
+from tests.running import Server, server_env, serving
+
+RECORDED_S = 10
+# Long enough for its beginning to lie well behind the live edge.
+BEHIND_S = 18
+TITLE = "高等数学 第一讲"
+LIVE_TITLE = "Live lecture"
+# The counter of views ignores robots, and so the browser of a test must not look like one.
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+LONG_MS = 60_000
+
+
+class Station:
+    """A server with one finished recording and one that runs."""
+
+    def __init__(self, server: Server) -> None:
+        self.url = f"http://127.0.0.1:{server.port}"
+        signed = self.ask("POST", "/api/auth/login", {"username": ADMIN, "password": ADMIN_PASSWORD}, None)
+        self._token = str(signed["access_token"])
+
+    def ask(self, method: str, path: str, body: Any = None, token: str | None = "") -> Any:
+        """The JSON answer of the API, asked as the administrator."""
+        request = urllib.request.Request(self.url + path, method=method)
+        request.add_header("Content-Type", "application/json")
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token or self._token}")
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def source(self, name: str) -> int:
+        """A new test source, with its number."""
+        created = self.ask("POST", "/api/sources", {"name": name, "protocol": "test", "visibility": "public"})
+        return int(created["id"])
+
+    def video(self, title: str) -> dict[str, Any]:
+        """The video with a title; all of it zero or empty while there is none."""
+        unknown: dict[str, Any] = {"duration": 0, "storyboard_url": None, "is_live": True, "view_count": 0}
+        return next((v for v in self.ask("GET", "/api/videos")["items"] if v["title"] == title), unknown)
+
+
+@pytest.fixture(scope="module")
+def station(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """The product with its own data, recording."""
+    env = server_env(tmp_path_factory.mktemp("videos") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
+    with serving(env) as server:
+        server.wait_until_ready()
+        yield Station(server)
+
+
+@pytest.fixture(scope="module")
+def recorded(station: Station, browser: Any) -> int:
+    """Number of a finished video of about ten seconds with its pictures."""
+    source = station.source("Lecture hall")
+    clock = browser.new_page()
+    record(station, clock, source, TITLE)
+    wait_for(clock, lambda: station.video(TITLE)["duration"] >= RECORDED_S)
+    station.ask("POST", f"/api/sources/{source}/record/stop", {})
+    wait_for(clock, lambda: station.video(TITLE)["storyboard_url"] and not station.video(TITLE)["is_live"])
+    clock.close()
+    return int(station.video(TITLE)["id"])
+
+
+@pytest.fixture(scope="module")
+def live(station: Station, browser: Any) -> int:
+    """Number of a video that is being recorded while the tests run."""
+    clock = browser.new_page()
+    record(station, clock, station.source("Studio"), LIVE_TITLE)
+    wait_for(clock, lambda: station.video(LIVE_TITLE)["duration"] >= BEHIND_S)
+    clock.close()
+    return int(station.video(LIVE_TITLE)["id"])
+
+
+def record(station: Station, clock: Page, source: int, title: str) -> None:
+    """Start a recording as soon as the source is there."""
+    wait_for(clock, lambda: station.ask("GET", f"/api/sources/{source}/status")["online"])
+    station.ask("POST", f"/api/sources/{source}/record/start", {"title": title})
+
+
+def wait_for(clock: Page, happened: Callable[[], object]) -> None:
+    """Ask the server until it says so; fails after a minute."""
+    for _ in range(240):
+        if happened():
+            return
+        clock.wait_for_timeout(250)
+    raise AssertionError("it did not happen within a minute")
+
+
+@pytest.fixture
+def visitor(station: Station, open_site: Callable[..., Site]) -> Site:
+    """The station for somebody who is not signed in."""
+    return open_site(at=station.url, user_agent=PERSON)
+
+
+def open_video(site: Site, number: int) -> Page:
+    page = site.open(f"/video/{number}")
+    expect(page.locator("[data-test=player]")).to_be_visible()
+    return page
+
+
+def time_of(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('video').currentTime"))
+
+
+def plays(page: Page, seconds: float = 1.0) -> None:
+    """Waits until the picture has moved on by `seconds`."""
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 3", timeout=LONG_MS)
+    page.wait_for_function(
+        "goal => document.querySelector('video').currentTime > goal", arg=time_of(page) + seconds, timeout=LONG_MS
+    )
+
+
+def choose_mode(page: Page, mode: str) -> None:
+    page.locator("[data-test=player]").hover()
+    if page.locator("[data-test=player-settings]").count() == 0:
+        page.locator("[data-test=player-gear]").click()
+    page.locator(f"[data-test=choice-{mode}]").check()
+    expect(page.locator("[data-test=player]")).to_have_attribute("data-mode", mode)
+
+
+def check_page(site: Site, page: Page) -> None:
+    """No policy broken, nothing wider than the window, accessible."""
+    site.watcher.note_violations(page)
+    assert overflow_px(page) == 0
+    assert axe_violations(page) == []
+
+
+def test_from_the_home_page_to_a_playing_video(visitor: Site, recorded: int) -> None:
+    page = visitor.open("/")
+    card = page.locator("[data-test=home-latest] [data-test=video-card]").filter(has_text=TITLE)
+    expect(card).to_contain_text("Lecture hall")
+    picture = card.locator("[data-test=poster]")
+    page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle(), timeout=LONG_MS)
+    card.hover(position={"x": 40, "y": 40})
+    expect(card.locator("[data-test=card-tile]")).to_be_visible()
+    check_page(visitor, page)
+    card.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
+    plays(page)
+    assert page.evaluate("document.querySelector('video').poster").endswith("/poster.jpg")
+    check_page(visitor, page)
+
+
+def test_seeking_by_mouse_and_keyboard_with_previews(visitor: Site, recorded: int) -> None:
+    page = open_video(visitor, recorded)
+    plays(page, 0.3)
+    bar = page.locator("[data-test=seek-bar]")
+    box = bar.bounding_box()
+    assert box is not None
+    bar.hover(position={"x": box["width"] * 0.6, "y": 10})
+    expect(page.locator("[data-test=seek-tile]")).to_be_visible()
+    bar.click(position={"x": box["width"] * 0.6, "y": 10})
+    page.wait_for_function("() => document.querySelector('video').currentTime > 5")
+    page.locator("[data-test=player]").focus()
+    page.keyboard.press("k")
+    page.wait_for_function("() => document.querySelector('video').paused")
+    page.keyboard.press("2")
+    page.wait_for_function("() => Math.abs(document.querySelector('video').currentTime - 2) < 1.5")
+    page.keyboard.press(">")
+    assert page.evaluate("document.querySelector('video').playbackRate") == 1.25
+    page.keyboard.press("m")
+    assert page.evaluate("document.querySelector('video').muted") is True
+    visitor.watcher.note_violations(page)
+
+
+def test_live_by_low_latency_hls_by_flv_and_from_the_beginning(visitor: Site, live: int) -> None:
+    page = open_video(visitor, live)
+    expect(page.locator("[data-test=player]")).to_have_attribute("data-mode", "low-latency")
+    plays(page)
+    choose_mode(page, "flv")
+    plays(page)
+    page.locator("[data-test=player-statistics]").check()
+    expect(page.locator("[data-test=stat-protocol]")).to_contain_text("HTTP-FLV")
+    expect(page.locator("[data-test=stat-resolution]")).to_have_text("640 × 360")
+    choose_mode(page, "start")
+    plays(page)
+    expect(page.locator("[data-test=player-live]")).to_have_text("Back to live")
+    check_page(visitor, page)
+    page.keyboard.press("Escape")
+    page.locator("[data-test=player-live]").click()
+    expect(page.locator("[data-test=player]")).to_have_attribute("data-mode", "low-latency")
+    plays(page)
+    visitor.watcher.note_violations(page)
+
+
+def test_a_stream_that_cannot_be_loaded_is_said_in_words_and_tried_again(visitor: Site, recorded: int) -> None:
+    page = visitor.context.new_page()
+    page.clock.install()
+    page.route("**/index.m3u8", lambda route: route.abort())
+    page.goto(f"{visitor.url}/video/{recorded}")
+    retry = page.locator("[data-test=player-retry]")
+    for _ in range(60):
+        if retry.count() > 0:
+            break
+        page.clock.run_for(1000)
+    expect(page.locator("[data-test=player-notice]")).to_contain_text("could not be played")
+    page.unroute("**/index.m3u8")
+    page.clock.resume()
+    retry.click()
+    plays(page, 0.5)
+    visitor.watcher.forgive("net::ERR_FAILED")
+
+
+def test_the_position_is_kept_and_a_view_is_counted(
+    station: Station, open_site: Callable[..., Site], recorded: int
+) -> None:
+    before = station.video(TITLE)["view_count"]
+    page = open_site(at=station.url, user_agent=PERSON).sign_in()
+    go(page, f"/video/{recorded}")
+    with page.expect_request("**/api/videos/views", timeout=LONG_MS):
+        plays(page, 5.5)
+    wait_for(page, lambda: station.video(TITLE)["view_count"] == before + 1)
+    station.ask("POST", f"/api/videos/{recorded}/progress", {"position": 0, "duration": RECORDED_S})
+
+
+def test_members_only_and_unknown_videos(station: Station, visitor: Site, recorded: int) -> None:
+    station.ask("PUT", f"/api/videos/{recorded}", {"visibility": "members"})
+    try:
+        page = visitor.open(f"/video/{recorded}")
+        expect(page.locator("[data-test=members-only]")).to_contain_text("Sign in")
+        go(page, "/video/999999")
+        expect(page.locator("[data-test=video-missing]")).to_be_visible()
+    finally:
+        station.ask("PUT", f"/api/videos/{recorded}", {"visibility": "public"})
+
+
+def test_search_finds_chinese_words_and_keeps_its_filters_in_the_address(
+    visitor: Site, recorded: int, live: int
+) -> None:
+    page = visitor.open("/search?q=数学")
+    expect(page.locator("[data-test=video-card]")).to_have_count(1)
+    go(page, "/search?type=live")
+    expect(page.locator("[data-test=video-card]")).to_contain_text(LIVE_TITLE)
+    go(page, "/search?q=nothing-of-that-name")
+    expect(page.locator("[data-test=empty]")).to_contain_text("No videos found")
+    check_page(visitor, page)
+
+
+def test_a_phone_shows_all_without_scrolling_sideways(
+    station: Station, open_site: Callable[..., Site], recorded: int
+) -> None:
+    site = open_site(at=station.url, viewport=PHONE, has_touch=True, is_mobile=True)
+    for path in ("/", "/search", f"/video/{recorded}"):
+        page = site.open(path)
+        assert overflow_px(page) == 0, path
+    plays(page, 0.5)
+    page = site.sign_in()
+    go(page, "/admin/videos")
+    assert overflow_px(page) == 0
+    site.watcher.note_violations(page)
+
+
+def test_videos_are_edited_trashed_and_brought_back(
+    station: Station, open_site: Callable[..., Site], recorded: int
+) -> None:
+    site = open_site(at=station.url)
+    page = site.sign_in()
+    go(page, "/admin/videos?q=数学")
+    row = page.locator(f"tr[data-row='{recorded}']")
+    row.locator("[data-test=video-edit]").click()
+    sheet = page.get_by_role("dialog")
+    plays(page, 0.3)
+    sheet.locator("textarea[name=description]").fill("Limits and continuity.")
+    with page.expect_response("**/poster") as answered:
+        sheet.locator("[data-test=set-poster]").click()
+    assert answered.value.status == 202
+    sheet.locator("[data-test=video-save]").click()
+    expect(sheet).to_be_hidden()
+    assert station.video(TITLE)["description"] == "Limits and continuity."
+    check_page(site, page)
+
+    row.locator("[data-test=video-trash]").click()
+    expect(row).to_have_count(0)
+    page.locator("[data-test=undo]").click()
+    expect(row).to_be_visible()
+
+    row.locator("[data-test=video-choose]").click()
+    page.locator("[data-test=bulk-protect]").click()
+    expect(row).to_contain_text("Protected")
+    page.locator("[data-test=retention]").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Nothing to remove")
+    site.watcher.note_violations(page)
+
+
+def test_the_original_is_downloaded(visitor: Site, recorded: int, tmp_path: Path) -> None:
+    page = open_video(visitor, recorded)
+    settle(page)
+    page.locator("[data-test=video-download]").click()
+    with page.expect_download() as started:
+        page.locator("[data-test=download-original]").click()
+    target = tmp_path / "video.mp4"
+    started.value.save_as(target)
+    assert target.read_bytes()[4:8] == b"ftyp"
+    assert started.value.suggested_filename.endswith(".mp4")
