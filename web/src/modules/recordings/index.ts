@@ -1,4 +1,4 @@
-import { Calendar, Film } from '@element-plus/icons-vue'
+import { Calendar, Timer } from '@element-plus/icons-vue'
 import type { AppModule } from '@/lib/module'
 
 const recordings: AppModule = {
@@ -18,7 +18,7 @@ const recordings: AppModule = {
     },
   ],
   menu: [
-    { to: '/admin/tasks', title: 'recordings.tasks.title', icon: Film, permission: 'sources.read', order: 2 },
+    { to: '/admin/tasks', title: 'recordings.tasks.title', icon: Timer, permission: 'sources.read', order: 2 },
     { to: '/admin/schedules', title: 'recordings.schedules.title', icon: Calendar, permission: 'sources.read', order: 3 },
   ],
 }
