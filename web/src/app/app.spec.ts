@@ -26,7 +26,7 @@ describe('matchLanguage', () => {
 
 describe('modules', () => {
   it('declare themselves, with a title and a frame for every page and a guard for every administration page', () => {
-    expect(modules.map((module) => module.name).sort()).toEqual(['accounts', 'audit', 'jobs', 'library', 'monitoring'])
+    expect(modules.map((module) => module.name).sort()).toEqual(['accounts', 'audit', 'jobs', 'library', 'monitoring', 'recordings', 'sources'])
     for (const route of modules.flatMap((module) => module.routes)) {
       expect(route.meta?.title, route.path).toBeTruthy()
       expect(route.path.startsWith('/admin') ? route.meta?.permission : 'none', route.path).toBeTruthy()
