@@ -39,9 +39,7 @@ def test_a_guest_is_sent_to_sign_in_and_back(site: Site, path: str) -> None:
     expect(page.locator("input[name=password]")).to_be_visible()
     assert "redirect=" in page.url
     enter_credentials(page, ADMIN, ADMIN_PASSWORD)
-    expect(page).to_have_url(
-        site.url + path.replace("/admin", "/admin/system") if path == "/admin" else site.url + path
-    )
+    expect(page).to_have_url(site.url + ("/admin/sources" if path == "/admin" else path))
 
 
 def test_the_way_back_never_leads_to_another_site(site: Site) -> None:
