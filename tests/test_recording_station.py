@@ -82,7 +82,7 @@ def test_from_a_new_source_to_a_video_that_is_restored_from_the_trash(station: S
     again = station.call("POST", f"/api/sources/{source}/record/start", {}, status=409)
     assert again["code"] == "recording_running"
     assert station.call("DELETE", f"/api/sources/{source}", status=409)["code"] == "source_recording"
-    running = station.until(f"/api/tasks/{task['id']}", lambda row: row["duration"] >= 4)
+    running = station.until(f"/api/tasks/{task['id']}", lambda row: row["duration"] >= 6)
     assert running["file_size"] > 0
     found = station.until(f"/api/videos?source_id={source}", lambda page: page["total"] == 1)["items"][0]
     assert found["is_live"]
