@@ -92,8 +92,17 @@ def go(page: Page, path: str) -> None:
     settle(page)
 
 
+# A dialog that fades in is paler than it will be; what moves for ever is none of our business.
+_SETTLED = """() => Promise.all(
+    document.getAnimations()
+        .filter((moving) => moving.effect?.getComputedTiming().endTime !== Infinity)
+        .map((moving) => moving.finished.catch(() => undefined)),
+)"""
+
+
 def axe_violations(page: Page) -> list[str]:
     """Faults that axe-core finds by the rules of WCAG 2.2 A and AA and its own best practices; empty is good."""
+    page.evaluate(_SETTLED)
     page.evaluate(_AXE.read_text())
     result: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     return [
