@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.engine.recorded import mark_window, record
+from tests.engine.recorded import Recorded, mark_window, record
 from tests.media.fmp4 import clips
 
 from onetake.engine import assets as assets_module
@@ -351,6 +351,54 @@ async def test_downloads_have_safe_names(files: Files, tmp_path: Path, name: str
         value = response.headers["Content-Disposition"]
     assert value.startswith(f"attachment; {plain}; filename*=UTF-8''")
     assert "X: y" not in dict(response.headers)
+
+
+def add_plain_file(recorded: Recorded, data: bytes = b"one plain file") -> Path:
+    """A rendition that is only there to be downloaded: an MP4 without an index."""
+    made = recorded.folder / "compatible" / "video-000.mp4"
+    made.parent.mkdir(exist_ok=True)
+    made.write_bytes(data)
+    return made
+
+
+async def test_a_plain_file_is_fetched_like_any_other(files: Files, tmp_path: Path) -> None:
+    recorded = record(tmp_path, rotate_s=1)
+    made = add_plain_file(recorded)
+    path = f"/vod/{recorded.id}/compatible/video.mp4"
+    head = await files.get(path, "HEAD")
+    assert (head.status, head.headers["Content-Length"], head.headers["Content-Type"]) == (200, "14", "video/mp4")
+    assert (await files.get(path)).body == (await files.get(path.replace(".mp4", "-000.mp4"))).body == b"one plain file"
+    part = await files.get(path, Range="bytes=4-8", If_Range=head.headers["ETag"])
+    assert (part.status, part.body, part.headers["Content-Range"]) == (206, b"plain", "bytes 4-8/14")
+    assert (await files.get(path, If_None_Match=head.headers["ETag"])).status == 304
+    named = await files.get(f"{path}?download=a/b%22")
+    assert named.headers["Content-Disposition"] == "attachment; filename=\"ab.mp4\"; filename*=UTF-8''ab.mp4"
+    for name in ("index.m3u8", "video-001.mp4", f"s/{recorded.parts[0].run.prefix}/0.m4s"):
+        assert (await files.get(f"/vod/{recorded.id}/compatible/{name}")).status == 404
+    made.unlink()
+    assert (await files.get(path)).status == 404, "a removed file must not be served from an open descriptor"
+    add_plain_file(recorded, b"another plain file")
+    assert (await files.get(path, If_None_Match=head.headers["ETag"])).body == b"another plain file"
+
+
+async def test_a_plain_file_is_no_variant_of_the_stream(files: Files, tmp_path: Path) -> None:
+    recorded = record(tmp_path)
+    before = await files.get(f"/vod/{recorded.id}/index.m3u8")
+    add_plain_file(recorded)
+    files.server.assets.forget(recorded.id)
+    assert (await files.get(f"/vod/{recorded.id}/index.m3u8")).body == before.body
+    assert len(uris((await files.get(f"/vod/{recorded.id}/master.m3u8")).text)) == 1
+
+
+async def test_a_plain_file_needs_a_token_for_downloading(gated: Files, tmp_path: Path) -> None:
+    recorded = record(tmp_path)
+    add_plain_file(recorded)
+    path = f"/vod/{recorded.id}/compatible/video.mp4?download=x"
+    assert (await gated.get(path)).status == 403
+    assert (await gated.get(f"/t/{token(recorded.id)}{path}")).status == 403
+    assert (await gated.get(f"/t/{token(uuid7(), Method.DOWNLOAD)}{path}")).status == 403
+    assert (await gated.get(f"/t/{token(recorded.id, Method.DOWNLOAD, limit_s=5)}{path}")).status == 403
+    assert (await gated.get(f"/t/{token(recorded.id, Method.DOWNLOAD)}{path}")).body == b"one plain file"
 
 
 async def test_files_beside_the_media(files: Files, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from onetake.media.hls import MediaName, Variant, master_playlist
 from onetake.media.hls.vod import Form, Slice, VodTitle
 from onetake.media.index import BadIndex, IndexReader
 from onetake.media.recording import asset_folder, open_marker, video_files
+from onetake.media.recording.paths import index_path
 from onetake.media.units import Kind, Track
 
 SOURCE = "source"
@@ -135,7 +136,7 @@ class Rendition:
 class Asset:
     """A recording, its renditions opened as they are asked for. `users` requests hold it at present.
 
-    `names` are the renditions on disk, the source first; empty when there are only pictures.
+    `names` are the renditions on disk that can be streamed, the source first; empty when there are only pictures.
     """
 
     id: uuid.UUID
@@ -268,11 +269,26 @@ class Assets:
 
 
 def rendition_names(folder: Path) -> tuple[str, ...]:
-    """The renditions of an asset that have files, the source first."""
+    """The renditions of an asset that can be streamed, the source first. A plain file for download has no index."""
     with suppress(OSError):
-        names = sorted(path.name for path in folder.iterdir() if _RENDITION.fullmatch(path.name) and video_files(path))
+        names = sorted(path.name for path in folder.iterdir() if _RENDITION.fullmatch(path.name) and _is_indexed(path))
         return tuple(sorted(names, key=lambda name: name != SOURCE)[:MAX_RENDITIONS])
     return ()
+
+
+def plain_video(asset: Asset, rendition: str, name: str) -> Path:
+    """Where a file lies that was only made to be downloaded: `name` in the folder of a rendition without an index.
+
+    Raises:
+        NotFound: no rendition has such a name.
+    """
+    if not _RENDITION.fullmatch(rendition):
+        raise NotFound
+    return asset.folder / rendition / name
+
+
+def _is_indexed(folder: Path) -> bool:
+    return any(index_path(video).exists() for video in video_files(folder)[:1])
 
 
 def describe(fd: int) -> OpenFile:

@@ -5,6 +5,8 @@ URLs, each also below `/t/<token>`:
     /vod/<id>/index.m3u8[?form=range]    /vod/<id>/master.m3u8    /vod/<id>/s/<prefix>/<name>
     /vod/<id>/video.mp4[?download=name]  /vod/<id>/video-000.mp4  /vod/<id>/poster.jpg  storyboard.jpg  storyboard.vtt
     /vod/<id>/subtitles/<name>.vtt       /vod/<id>/<rendition>/… the same for another rendition than `source`
+
+A rendition without an index (`compatible`) is a plain file: its MP4 can be fetched, playlists and segments have none.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from onetake.engine.access import Gate
-from onetake.engine.assets import SOURCE, Asset, Assets, OpenFile, Rendition, opened_file
+from onetake.engine.assets import SOURCE, Asset, Assets, OpenFile, Rendition, opened_file, plain_video
 from onetake.engine.file_send import Piece, attachment, send_piece, send_text
 from onetake.engine.files_control import FilesControl
 from onetake.engine.listener import listening, note_request
@@ -45,6 +47,7 @@ SWEEP_S = 5.0
 MAX_TRIALS = 256
 VIEWER_WINDOW_S = 3.0 * TARGET_DURATION_S
 MP4 = "video/mp4"
+FIRST_FILE = "video-000.mp4"
 GROWING = "no-store"
 SIDE_FILES = {
     "poster.jpg": "image/jpeg",
@@ -223,6 +226,8 @@ class FileServer:
     # -- whole files ---------------------------------------------------------------------------------------------
 
     async def _whole(self, visit: _Visit) -> web.StreamResponse:
+        if _is_plain(visit):
+            return await self._plain(visit, FIRST_FILE)
         rendition = await self._unlimited(visit)
         if len(rendition.videos) > 1:
             return _several_files(rendition)
@@ -234,12 +239,23 @@ class FileServer:
             return await self._side_file(visit, name, SIDE_FILES[name])
         if not _VIDEO.fullmatch(name):
             raise NotFound
+        if _is_plain(visit):
+            return await self._plain(visit, name)
         return await self._mp4(visit, await self._unlimited(visit), name)
 
+    async def _plain(self, visit: _Visit, name: str) -> web.StreamResponse:
+        """A file that was made to be downloaded. It is opened anew each time, because it may be removed any time."""
+        _refuse_trial(visit)
+        async with opened_file(plain_video(visit.asset, visit.request.match_info["rendition"], name)) as file:
+            caching = visit.caching("mp4", growing=visit.asset.growing)
+            headers = {"Cache-Control": caching, **_disposition(visit.request)}
+            etag = f'"{file.version}-{file.modified_s:.6f}"'
+            piece = Piece(file.fd, 0, file.size_bytes, MP4, etag, file.modified_s, headers)
+            return await send_piece(visit.request, piece, visit.sent)
+
     async def _unlimited(self, visit: _Visit) -> Rendition:
-        """The rendition asked for, unless this is a trial: whole files cannot be cut at a second."""
-        if visit.grant and visit.grant.limit_s:
-            raise TokenInvalid
+        """The rendition asked for, unless this is a trial."""
+        _refuse_trial(visit)
         return await self._rendition(visit)
 
     async def _rendition(self, visit: _Visit) -> Rendition:
@@ -249,9 +265,7 @@ class FileServer:
 
     async def _mp4(self, visit: _Visit, rendition: Rendition, name: str) -> web.StreamResponse:
         file = _open_video(rendition, name)
-        headers = {"Cache-Control": visit.caching("mp4", growing=rendition.growing)}
-        if "download" in visit.request.query:
-            headers["Content-Disposition"] = attachment(visit.request.query["download"], ".mp4")
+        headers = {"Cache-Control": visit.caching("mp4", growing=rendition.growing), **_disposition(visit.request)}
         modified_s = None if rendition.growing else file.modified_s
         piece = Piece(file.fd, 0, file.size_bytes, MP4, f'"{file.version}"', modified_s, headers)
         return await send_piece(visit.request, piece, visit.sent)
@@ -329,6 +343,24 @@ def _asset_id(request: web.Request) -> uuid.UUID:
 
 def _token(request: web.Request) -> str | None:
     return request.match_info.get("token") or request.query.get("token")
+
+
+def _is_plain(visit: _Visit) -> bool:
+    """Whether the URL names a rendition that cannot be streamed."""
+    name = visit.request.match_info.get("rendition")
+    return name is not None and name not in visit.asset.names
+
+
+def _refuse_trial(visit: _Visit) -> None:
+    """Whole files cannot be cut at a second. Raises `TokenInvalid`."""
+    if visit.grant and visit.grant.limit_s:
+        raise TokenInvalid
+
+
+def _disposition(request: web.Request) -> dict[str, str]:
+    """The header that makes a download of an answer, when the URL asks for one."""
+    name = request.query.get("download")
+    return {} if name is None else {"Content-Disposition": attachment(name, ".mp4")}
 
 
 def _open_video(rendition: Rendition, name: str) -> OpenFile:
