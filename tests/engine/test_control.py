@@ -88,6 +88,9 @@ class TestRecording:
                 assert server.server.recordings.active == {}
                 status, sheet = await server.call("POST", "/control/record/start", start, **SECRET)
                 assert (status, sheet["state"], sheet["trigger"]) == (200, "recording", "manual")
+                _, told = await server.call("GET", "/control/streams", **SECRET)
+                assert told["server"]["received_bytes"] > 0
+                assert (told["streams"][0]["recording"], told["streams"][0]["paused"]) == (sheet["id"], None)
                 _, again = await server.call("POST", "/control/record/start", start, **SECRET)
                 assert again["id"] == sheet["id"]
                 await server.segment("cam", 5)

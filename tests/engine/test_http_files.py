@@ -625,6 +625,10 @@ async def test_viewers_bytes_and_last_reads_are_counted(gated: Files, tmp_path: 
     assert set(viewers) == {"s1", "s2"}
     assert viewers["s1"]["sent_bytes"] == len(first.body) + len(second.body)
     assert viewers["s2"]["sent_bytes"] == 0
+    async with gated.session.get(f"{gated.origin}/control/figures", headers=auth) as response:
+        figures = await response.json()
+    assert figures["viewers"] == {"vod": 2}
+    assert figures["sent_bytes"] >= viewers["s1"]["sent_bytes"]
     async with gated.session.get(f"{gated.origin}/control/reads", headers=auth) as response:
         reads = (await response.json())["reads"]
     assert reads[str(recorded.id)] == pytest.approx(time.time(), abs=60)
@@ -632,7 +636,9 @@ async def test_viewers_bytes_and_last_reads_are_counted(gated: Files, tmp_path: 
     assert 'onetake_live_viewers{proto="vod",stream="other"} 2.0' in metrics.text
 
 
-@pytest.mark.parametrize("path", ["/control/viewers", "/control/reads", "/control/revoked", "/metrics"])
+@pytest.mark.parametrize(
+    "path", ["/control/viewers", "/control/figures", "/control/reads", "/control/revoked", "/metrics"]
+)
 async def test_control_needs_the_secret(files: Files, path: str) -> None:
     assert (await files.get(path)).status == 401
     assert (await files.get(path, Authorization=f"Bearer {CONTROL}")).status == 200

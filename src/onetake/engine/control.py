@@ -108,7 +108,8 @@ class Control:
     # -- what runs -----------------------------------------------------------------------------------------------
 
     async def _streams(self, request: web.Request) -> Any:
-        server = {"version": __version__, "state_version": self._store.state.version} | self._ports()
+        server: dict[str, Any] = {"version": __version__, "state_version": self._store.state.version}
+        server |= self._ports() | self._players.viewers.figures() | {"received_bytes": self._hub.received_bytes}
         return {"server": server, "streams": self._registry.details()}
 
     async def _end_stream(self, request: web.Request) -> Any:

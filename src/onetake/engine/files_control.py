@@ -33,6 +33,7 @@ class FilesControl:
         """Register the routes."""
         routes: tuple[tuple[str, str, Action], ...] = (
             ("GET", "/control/viewers", self._get_viewers),
+            ("GET", "/control/figures", self._get_figures),
             ("GET", "/control/reads", self._get_reads),
             ("GET", "/control/revoked", self._get_revoked),
             ("POST", "/control/revoke", self._revoke),
@@ -54,6 +55,10 @@ class FilesControl:
     async def _get_viewers(self, request: web.Request) -> Any:
         """Who watches what now."""
         return {"viewers": [_session_json(session) for session in self._viewers.active()]}
+
+    async def _get_figures(self, request: web.Request) -> Any:
+        """How many watch and how much was sent."""
+        return self._viewers.figures()
 
     async def _get_reads(self, request: web.Request) -> Any:
         """When each asset was last read, for those read in the last hour: retention leaves alone what is in use."""

@@ -69,6 +69,7 @@ class LiveRegistry:
             "state": self._hub.state(name).value,
             "viewers": self._players.viewers.online(f"stream:{APP}/{name}"),
             "recording": recording.sheet.id if recording else None,
+            "paused": recording.sheet.reason if recording and recording.sheet.state == "paused" else None,
             "pull": self._pulls.status(name),
             "media": [],
         }

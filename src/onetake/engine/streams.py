@@ -115,6 +115,7 @@ class Ingest:
         if not self.stream.session.media(self.publisher.client.client_id, self.hub.now_s()):
             return False
         self.stream.received_bytes += size_bytes
+        self.hub.received_bytes += size_bytes
         return True
 
     def lost(self, reason: str) -> None:
@@ -148,6 +149,7 @@ class StreamHub:
         self.now_s = now_s
         self.streams: dict[str, LiveStream] = {}
         self.refused = 0
+        self.received_bytes = 0
         self._options = options
         self._store = store
         self._recorder = recorder

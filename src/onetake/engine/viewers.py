@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from onetake.kit.ids import random_hex
 
@@ -126,6 +127,11 @@ class Viewers:
     def online(self, scope: str | None = None) -> int:
         """Viewers online now, of one thing or of all."""
         return sum(1 for session in self.active() if scope is None or session.scope == scope)
+
+    def figures(self) -> dict[str, Any]:
+        """For the console: viewers online by protocol, and body bytes sent since the process began."""
+        online = Counter(session.protocol.value for session in self.active())
+        return {"viewers": online, "sent_bytes": sum(totals.sent_bytes for totals in self.by_protocol.values())}
 
     def counts(self) -> Counter[tuple[str, Protocol]]:
         """Viewers online now by scope and protocol."""

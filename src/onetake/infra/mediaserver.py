@@ -111,7 +111,7 @@ class MediaServer(_Line):
         return cls(_local_url(settings, settings.media_port), control_secret(settings.data_dir))
 
     async def streams(self) -> dict[str, Any]:
-        """`{server: {version, state_version, …}, streams: [{name, state, viewers, recording, pull, media, stats}]}`."""
+        """`{server: {version, viewers, …}, streams: [{name, state, viewers, recording, paused, pull, stats, …}]}`."""
         return await self._call("GET", "/control/streams")
 
     async def put_state(self, version: int, streams: Sequence[Mapping[str, Any]]) -> None:
@@ -156,6 +156,10 @@ class FileServer(_Line):
     def from_settings(cls, settings: Settings) -> "FileServer":
         """The file process of this installation, on the same machine."""
         return cls(_local_url(settings, settings.files_port), control_secret(settings.data_dir))
+
+    async def figures(self) -> dict[str, Any]:
+        """`{viewers: {protocol: number}, sent_bytes}`; the bytes since the process began."""
+        return await self._call("GET", "/control/figures")
 
     async def reads(self) -> dict[str, float]:
         """When (Unix s) each asset was last read, for those read in the last hour."""

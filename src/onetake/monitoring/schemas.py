@@ -24,11 +24,12 @@ class Disk(BaseModel):
     free_bytes: Bytes = Field(description="Free for OneTake.")
     percent: Percent = Field(description="Share in use, 0 to 100.")
     fill_bytes_per_s: float | None = Field(
-        description="How fast it fills, from the samples of the last hour; negative when it empties, null at first.",
+        description="How fast it fills; negative when it empties, null before there are six hours of samples.",
         examples=[524288.0],
     )
     full_in_hours: float | None = Field(
-        description="Hours until it is full at that speed; null when it does not fill.", examples=[36.5]
+        description="Hours until it is full at that speed; null when it does not fill or that is not known yet.",
+        examples=[36.5],
     )
 
 
@@ -62,11 +63,40 @@ class MediaFigures(BaseModel):
 
     reachable: bool = Field(description="Whether it answers; the other figures are 0 when it does not.")
     streams_live: int = Field(0, ge=0, description="Streams that are live.", examples=[2])
-    recordings: int = Field(0, ge=0, description="Streams that are being recorded.", examples=[1])
+    publishers: int = Field(0, ge=0, description="Encoders that push.", examples=[1])
+    pulls: int = Field(0, ge=0, description="Sources that are being pulled, the test pattern included.", examples=[1])
+    pulls_in_trouble: int = Field(0, ge=0, description="Pulled sources that do not come in.", examples=[0])
     viewers: int = Field(0, ge=0, description="Viewers of live streams.", examples=[12])
-    out_bits_per_s: int = Field(
-        0, ge=0, description="What live viewers take together, from the bit rates of the streams.", examples=[36000000]
+    viewers_by_protocol: dict[str, int] = Field(
+        default_factory=dict,
+        description="Who takes media now: hls, flv, rtmp (live), vod (recordings), download.",
+        examples=[{"hls": 9, "flv": 3, "vod": 4}],
     )
+    recordings: int = Field(0, ge=0, description="Recordings that are being written.", examples=[1])
+    recordings_paused: int = Field(0, ge=0, description="Recordings that wait for the disk.", examples=[0])
+    in_bits_per_s: int = Field(0, ge=0, description="Media from publishers and pulls.", examples=[6000000])
+    out_bits_per_s: int = Field(0, ge=0, description="Media to viewers, live and recorded.", examples=[36000000])
+
+
+class Recorder(BaseModel):
+    """One recording that is open."""
+
+    task_id: int = Field(description="Number of the recording.", examples=[7])
+    source_name: str = Field(description="The source that it records.", examples=["Hall 1"])
+    state: Literal["waiting", "recording", "paused"] = Field(description="`waiting`: no media yet.")
+    reason: str | None = Field(description="Why it is paused, in words.", examples=["The disk is full."])
+    started_at: datetime | None = Field(description="When it began.")
+    size_bytes: Bytes = Field(description="Written so far.")
+
+
+class PullTrouble(BaseModel):
+    """One pulled source that does not come in."""
+
+    source_id: int = Field(description="Number of the source.", examples=[3])
+    source_name: str = Field(description="Its name.", examples=["Gate camera"])
+    state: Literal["retrying", "failed"] = Field(description="`failed`: the source must be changed first.")
+    reason: str = Field(description="The last error, in words.", examples=["The server refused the connection."])
+    since: datetime | None = Field(description="When the last attempt ended.")
 
 
 class Warning(BaseModel):
@@ -95,6 +125,7 @@ class Load(BaseModel):
     loop_lag_worst_ms: float = Field(ge=0, description="Its longest delay in the last minute.", examples=[2.0])
     disks: list[Disk] = Field(description="The file systems of the data folder and of the system.")
     processes: list[Process] = Field(description="OneTake's processes on this machine.")
+    media: MediaFigures = Field(description="The media server.")
 
 
 class SystemStatus(Load):
@@ -107,7 +138,8 @@ class SystemStatus(Load):
         description="Of onetake, python, ffmpeg, database, web_ui and os.", examples=[{"onetake": "0.1.0"}]
     )
     jobs: JobCounts | None = Field(description="Null while the database does not answer.")
-    media: MediaFigures = Field(description="The media server.")
+    recorders: list[Recorder] = Field(description="Open recordings, those in trouble first, at most 50.")
+    pulls_in_trouble: list[PullTrouble] = Field(description="Pulled sources that do not come in, at most 50.")
     warnings: list[Warning] = Field(description="The most urgent first.")
 
 
@@ -125,9 +157,21 @@ class Sample(BaseModel):
     loop_lag_ms: float = Field(ge=0, description="Longest delay of the API's event loop.", examples=[1.0])
     jobs_running: int | None = Field(default=None, description="Jobs running.", examples=[1])
     jobs_queued: int | None = Field(default=None, description="Jobs ready to run.", examples=[0])
+    streams_live: int | None = Field(default=None, description="Live streams; null while the media server is away.")
+    viewers: int | None = Field(default=None, description="Viewers of live streams.", examples=[12])
+    recordings: int | None = Field(default=None, description="Recordings that are being written.", examples=[1])
+    media_in_bits_per_s: int | None = Field(default=None, description="Media from publishers and pulls.")
+    media_out_bits_per_s: int | None = Field(default=None, description="Media to viewers.")
     free_bytes: dict[str, int] = Field(
         default_factory=dict, description="Free space by file system.", examples=[{"/": 1073741824}]
     )
+
+
+class SpaceSample(BaseModel):
+    """Free space at one moment."""
+
+    at: datetime = Field(description="When.")
+    free_bytes: dict[str, int] = Field(description="Free space by file system.", examples=[{"/": 1073741824}])
 
 
 class History(BaseModel):

@@ -29,6 +29,8 @@ async def test_status_tells_the_truth_about_this_machine(api: Api) -> None:
     assert status["versions"]["ffmpeg"] not in ("missing", "unknown")
     assert status["jobs"]["workers"] == 0
     assert status["media"]["reachable"] is False
+    assert (status["recorders"], status["pulls_in_trouble"]) == ([], [])
+    assert status["disks"][0]["full_in_hours"] is None, "minutes of samples are no forecast"
     assert {"no_worker", "media_away"} <= {warning["code"] for warning in status["warnings"]}
 
 
@@ -62,6 +64,7 @@ async def test_history_survives_a_restart_of_the_api(api_settings: Settings) -> 
     assert history["step_s"] == 10
     assert len(history["samples"]) == 2
     assert history["samples"][0]["jobs_queued"] == 0
+    assert history["samples"][0]["viewers"] is None, "the media server is away"
 
 
 async def test_watch_measures_and_feeds_live_pages(api_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,27 +5,37 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onetake.monitoring.service.forecast import MIN_SPAN_S, forecast
+from onetake.monitoring.service.forecast import MIN_POINTS, MIN_SPAN_S, forecast
+from onetake.monitoring.service.history import KEPT, SPACE_STEP_S
 
 GB = 1_000_000_000
+STEP_S = SPACE_STEP_S
 
 
-def falling(rate: float, count: int = 360, start: int = 100 * GB) -> list[tuple[float, int]]:
-    """Free space every ten seconds while `rate` bytes per second are written."""
-    return [(10.0 * index, int(start - rate * 10 * index)) for index in range(count)]
+def falling(rate: float, count: int = KEPT, start: int = 100 * GB) -> list[tuple[float, int]]:
+    """Free space at each step while `rate` bytes per second are written."""
+    return [(float(STEP_S * index), int(start - rate * STEP_S * index)) for index in range(count)]
 
 
 def test_steady_writing() -> None:
     found = forecast(falling(1_000_000))
     assert found is not None
     assert found.fill_bytes_per_s == 1_000_000
-    assert found.full_in_hours == round((100 * GB - 3590 * 1_000_000) / 1_000_000 / 3600, 1)
+    assert found.full_in_hours == round((100 * GB - (KEPT - 1) * STEP_S * 1_000_000) / 1_000_000 / 3600, 1)
 
 
-def test_too_few_samples_say_nothing() -> None:
+def test_less_than_six_hours_of_samples_say_nothing() -> None:
     assert forecast([]) is None
     assert forecast(falling(1000, 1)) is None
-    assert forecast(falling(1000, int(MIN_SPAN_S / 10))) is None
+    assert forecast(falling(1_000_000, int(MIN_SPAN_S / STEP_S))) is None
+    assert forecast(falling(1_000_000, int(MIN_SPAN_S / STEP_S) + 1)) is not None
+
+
+def test_a_long_pause_does_not_make_a_few_samples_many() -> None:
+    points = [*falling(1_000_000, 10), *((at + 2 * MIN_SPAN_S, free) for at, free in falling(1_000_000, 10))]
+    assert points[-1][0] - points[0][0] > MIN_SPAN_S
+    assert len(points) < MIN_POINTS
+    assert forecast(points) is None
 
 
 def test_emptying_and_idle_disks_never_fill() -> None:
@@ -36,7 +46,7 @@ def test_emptying_and_idle_disks_never_fill() -> None:
 
 
 def test_one_large_deletion_does_not_hide_the_trend() -> None:
-    points = [(at, free + (20 * GB if at > 1800 else 0)) for at, free in falling(1_000_000)]
+    points = [(at, free + (20 * GB if at > 12_000 else 0)) for at, free in falling(1_000_000)]
     found = forecast(points)
     assert found is not None
     assert 900_000 <= found.fill_bytes_per_s <= 1_100_000

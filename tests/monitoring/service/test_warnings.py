@@ -8,7 +8,7 @@ import pytest
 
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import LANGS
-from onetake.monitoring.schemas import Disk, JobCounts, MediaFigures, Process
+from onetake.monitoring.schemas import Disk, JobCounts, MediaFigures, Process, PullTrouble, Recorder
 from onetake.monitoring.service import warnings as module
 from onetake.monitoring.service.warnings import Facts, warnings_of
 
@@ -30,6 +30,15 @@ def jobs(**fields: Any) -> JobCounts:
     return JobCounts(**(values | {"oldest_queued_s": None} | fields))
 
 
+def recorder(**fields: Any) -> Recorder:
+    values = {"task_id": 1, "source_name": "大礼堂", "state": "paused", "reason": "Full.", "started_at": NOW}
+    return Recorder(**(values | {"size_bytes": 1} | fields))
+
+
+def trouble() -> PullTrouble:
+    return PullTrouble(source_id=1, source_name="大礼堂", state="retrying", reason="Away.", since=NOW)
+
+
 HEALTHY = Facts(
     now=NOW,
     disks=[disk()],
@@ -38,6 +47,7 @@ HEALTHY = Facts(
     processes=[process()],
     versions={"ffmpeg": "9.0.2", "web_ui": "abc"},
     jobs=jobs(),
+    recorders=[recorder(state="recording", reason=None)],
 )
 
 
@@ -58,7 +68,8 @@ def test_all_is_well() -> None:
         ({"processes": [process(restarts=1, started_at=NOW)]}, "process_restarted", "warning"),
         ({"disks": [disk(percent=85.0)]}, "disk_low", "warning"),
         ({"media": MediaFigures(reachable=False)}, "media_away", "critical"),
-        ({"paused": ["大礼堂"]}, "recording_paused", "critical"),
+        ({"recorders": [recorder()]}, "recording_paused", "critical"),
+        ({"pulls": [trouble()]}, "pull_failing", "warning"),
         ({"jobs": None}, "database_down", "critical"),
         ({"jobs": jobs(workers=0)}, "no_worker", "critical"),
         ({"jobs": jobs(oldest_queued_s=700.0)}, "jobs_stuck", "warning"),

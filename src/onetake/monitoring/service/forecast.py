@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-MIN_SPAN_S = 120.0
+MIN_SPAN_S = 6 * 3600.0
+MIN_POINTS = 144
 MAX_POINTS = 60
 BAND = 10
 FORECAST_LIMIT_H = 24 * 365.0
@@ -19,12 +20,13 @@ class Forecast:
 
 
 def forecast(points: Sequence[tuple[float, int]]) -> Forecast | None:
-    """From `(time in seconds, free bytes)`, oldest first; None when they span less than two minutes.
+    """From `(time in seconds, free bytes)`, oldest first; None for less than six hours or too few points in them.
 
+    A copy or an upload of some minutes says nothing about the hours to come; six hours of samples do.
     The slope is the median of the slopes between neighbours of up to ten steps (Theil-Sen on a band), out of at most
     60 evenly chosen points: noise cancels out, and a single deletion or copy touches only the few pairs across it.
     """
-    if len(points) < 2 or points[-1][0] - points[0][0] < MIN_SPAN_S:
+    if len(points) < MIN_POINTS or points[-1][0] - points[0][0] < MIN_SPAN_S:
         return None
     step = max(1, -(-len(points) // MAX_POINTS))
     chosen = [*points[::step], points[-1]] if (len(points) - 1) % step else list(points[::step])

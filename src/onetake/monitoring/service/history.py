@@ -1,39 +1,47 @@
-"""The last hour in ten-second samples: in memory, and in one small file so that a restart keeps them.
+"""The last hour in ten-second samples, and the free space of the last seven hours: in memory, and in small files so
+that a restart keeps them.
 
-It is a file beside the run files and not a table: it is about this machine, and it goes on while the database is away.
+They are files beside the run files and not tables: they are about this machine, and go on while the database is away.
 """
 
 import contextlib
 import fcntl
 import os
 from collections import deque
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
 from onetake.kit.clock import utc_now
-from onetake.monitoring.schemas import Sample
+from onetake.monitoring.schemas import Sample, SpaceSample
 
 STEP_S = 10
+SPACE_STEP_S = 75
 KEPT = 360
 _COMPACT_AT = 2 * KEPT
 _MAX_BYTES = 2 << 20
-_FILE, _LOCK = "history.jsonl", "history.lock"
+
+SampleT = TypeVar("SampleT", Sample, SpaceSample)
 
 
-class HistoryStore:
-    """Samples of this machine. Of several API processes on one data folder the first one writes, the others read.
+class HistoryStore(Generic[SampleT]):
+    """The last 360 samples of one kind, `step_s` apart, in the file `<name>.jsonl`.
 
-    All methods block for a short file operation: call them in a thread.
+    Of several API processes on one data folder the first one writes, the others read. All methods block for a short
+    file operation: call them in a thread.
     """
 
-    def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / _FILE
-        self._lock_path = run_dir / _LOCK
+    def __init__(self, run_dir: Path, name: str, kind: type[SampleT], step_s: int) -> None:
+        self.step_s = step_s
+        self._kind: type[SampleT] = kind
+        self._path = run_dir / f"{name}.jsonl"
+        self._lock_path = run_dir / f"{name}.lock"
         self._lock_fd = -1
         self._lines = 0
-        self._samples: deque[Sample] = deque(maxlen=KEPT)
+        self._samples: deque[SampleT] = deque(maxlen=KEPT)
 
     def open(self) -> None:
         """Read what an earlier process has left."""
@@ -46,7 +54,7 @@ class HistoryStore:
             os.close(self._lock_fd)
             self._lock_fd = -1
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: SampleT) -> None:
         """Keep a sample. A full or missing disk costs the file, never the memory."""
         self._samples.append(sample)
         if not self._may_write():
@@ -59,16 +67,12 @@ class HistoryStore:
                     file.write(sample.model_dump_json() + "\n")
                 self._lines += 1
 
-    def recent(self) -> list[Sample]:
-        """The samples of the last hour, oldest first."""
+    def recent(self) -> list[SampleT]:
+        """The samples of the last 360 steps, oldest first."""
         if not self._may_write():
             self._load()
-        start = utc_now() - timedelta(seconds=KEPT * STEP_S)
+        start = utc_now() - timedelta(seconds=KEPT * self.step_s)
         return [sample for sample in self._samples if sample.at > start]
-
-    def free_space(self, path: str) -> list[tuple[float, int]]:
-        """`(Unix seconds, free bytes)` of one file system over the last hour, oldest first."""
-        return [(_unix(s.at), s.free_bytes[path]) for s in self.recent() if path in s.free_bytes]
 
     def _may_write(self) -> bool:
         if self._lock_fd >= 0:
@@ -97,7 +101,7 @@ class HistoryStore:
         self._lines = len(lines)
         for line in lines:
             with contextlib.suppress(ValidationError):  # a torn last line
-                self._samples.append(Sample.model_validate_json(line))
+                self._samples.append(self._kind.model_validate_json(line))
 
     def _compact(self) -> None:
         part = self._path.with_suffix(".part")
@@ -106,5 +110,6 @@ class HistoryStore:
         self._lines = len(self._samples)
 
 
-def _unix(moment: datetime) -> float:
-    return moment.timestamp()
+def free_space(samples: Iterable[SpaceSample], path: str) -> list[tuple[float, int]]:
+    """`(Unix seconds, free bytes)` of one file system, in the order of the samples."""
+    return [(sample.at.timestamp(), sample.free_bytes[path]) for sample in samples if path in sample.free_bytes]

@@ -11,18 +11,19 @@ import psutil
 
 from onetake.infra.db import Database
 from onetake.infra.logging import get_logger
-from onetake.infra.mediaserver import MediaServer
+from onetake.infra.mediaserver import FileServer, MediaServer
 from onetake.infra.pubsub import Message, PubSub
 from onetake.infra.settings import Settings
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError, Lang
 from onetake.kit.lifeline import loop_lag
-from onetake.monitoring.schemas import Disk, History, JobCounts, Load, Sample, SystemStatus
+from onetake.monitoring.schemas import Disk, History, JobCounts, Load, MediaFigures, Sample, SpaceSample, SystemStatus
 from onetake.monitoring.service.forecast import forecast
-from onetake.monitoring.service.history import STEP_S, HistoryStore
+from onetake.monitoring.service.history import SPACE_STEP_S, STEP_S, HistoryStore, free_space
 from onetake.monitoring.service.jobs import job_counts
 from onetake.monitoring.service.machine import ProcessMeter, Space, UsageMeter, file_systems, load_average
-from onetake.monitoring.service.media import media_figures, paused_recordings
+from onetake.monitoring.service.media import MediaLook, MediaMeter
+from onetake.monitoring.service.stations import stations
 from onetake.monitoring.service.versions import read_versions
 from onetake.monitoring.service.warnings import Facts, warnings_of
 
@@ -36,20 +37,24 @@ class Monitor:
 
     def __init__(self, settings: Settings, db: Database, pubsub: PubSub, media: MediaServer) -> None:
         self._settings = settings
-        self._media = media
+        self._files = FileServer.from_settings(settings)
+        self._media_meter = MediaMeter(media, self._files)
         self._db = db
         self._pubsub = pubsub
         self._data_dir: Path = settings.data_dir.absolute()
-        self._history = HistoryStore(self._data_dir / "run")
+        self._history = HistoryStore(self._data_dir / "run", "history", Sample, STEP_S)
+        self._space = HistoryStore(self._data_dir / "run", "space", SpaceSample, SPACE_STEP_S)
         self._processes = ProcessMeter(self._data_dir / "run", "api")
         self._live_meter, self._sample_meter = UsageMeter(), UsageMeter()
         self._load: Load | None = None
+        self._look = MediaLook(MediaFigures(reachable=False))
         self._versions: dict[str, str] | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Watch for as long as the block runs."""
-        await asyncio.to_thread(self._history.open)
+        for store in (self._history, self._space):
+            await asyncio.to_thread(store.open)
         task = asyncio.create_task(self._watch(), name="monitor")
         try:
             yield
@@ -57,12 +62,14 @@ class Monitor:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            self._history.close()
+            for store in (self._history, self._space):
+                store.close()
+            await self._files.close()
 
     async def status(self, lang: Lang) -> SystemStatus:
         """Everything at this moment, with warnings in `lang`."""
         load = await self._fresh_load()
-        jobs, media = await self.jobs(), await media_figures(self._media)
+        jobs, found = await self.jobs(), await stations(self._db, self._look, lang)
         if self._versions is None:
             self._versions = await read_versions(self._settings, self._db)
         facts = Facts(
@@ -73,8 +80,9 @@ class Monitor:
             processes=load.processes,
             versions=self._versions,
             jobs=jobs,
-            media=media,
-            paused=await paused_recordings(self._db),
+            media=load.media,
+            recorders=found.recorders,
+            pulls=found.pulls,
         )
         return SystemStatus(
             **load.model_dump(),
@@ -83,7 +91,8 @@ class Monitor:
             uptime_s=max(0, int(time.time() - psutil.boot_time())),
             versions=self._versions,
             jobs=jobs,
-            media=media,
+            recorders=found.recorders,
+            pulls_in_trouble=found.pulls,
             warnings=warnings_of(facts, lang),
         )
 
@@ -117,7 +126,7 @@ class Monitor:
         """Take one sample for the history."""
         usage = await asyncio.to_thread(self._sample_meter.measure)
         spaces = await asyncio.to_thread(file_systems, self._data_dir)
-        jobs = await self.jobs()
+        jobs, media = await self.jobs(), (await self._look_at_media()).figures
         sample = Sample(
             at=utc_now(),
             cpu_percent=usage.cpu_percent,
@@ -131,8 +140,15 @@ class Monitor:
             jobs_running=jobs.running if jobs else None,
             jobs_queued=jobs.queued if jobs else None,
             free_bytes={space.path: space.free for space in spaces},
+            **_media_sample(media),
         )
         await asyncio.to_thread(self._history.add, sample)
+        await asyncio.to_thread(self._note_space, sample)
+
+    def _note_space(self, sample: Sample) -> None:
+        latest = self._space.recent()[-1:]
+        if not latest or (sample.at - latest[0].at).total_seconds() >= SPACE_STEP_S:
+            self._space.add(SpaceSample(at=sample.at, free_bytes=sample.free_bytes))
 
     async def _fresh_load(self) -> Load:
         """The last measurement when it is new enough, so that many readers cost one."""
@@ -141,10 +157,15 @@ class Monitor:
         return self._load
 
     async def _measure(self) -> Load:
-        self._load = await asyncio.to_thread(self._measure_now)
+        look = await self._look_at_media()
+        self._load = await asyncio.to_thread(self._measure_now, look.figures)
         return self._load
 
-    def _measure_now(self) -> Load:
+    async def _look_at_media(self) -> MediaLook:
+        self._look = await self._media_meter.measure()
+        return self._look
+
+    def _measure_now(self, media: MediaFigures) -> Load:
         usage = self._live_meter.measure()
         memory, swap = psutil.virtual_memory(), psutil.swap_memory()
         return Load(
@@ -163,10 +184,11 @@ class Monitor:
             loop_lag_worst_ms=round(loop_lag.worst_ms, 1),
             disks=[self._disk(space) for space in file_systems(self._data_dir)],
             processes=self._processes.measure(),
+            media=media,
         )
 
     def _disk(self, space: Space) -> Disk:
-        ahead = forecast(self._history.free_space(space.path))
+        ahead = forecast(free_space(self._space.recent(), space.path))
         return Disk(
             path=space.path,
             total_bytes=space.total,
@@ -176,3 +198,16 @@ class Monitor:
             fill_bytes_per_s=ahead.fill_bytes_per_s if ahead else None,
             full_in_hours=ahead.full_in_hours if ahead else None,
         )
+
+
+def _media_sample(media: MediaFigures) -> dict[str, int | None]:
+    """The media server's part of a sample; nothing while it is away."""
+    if not media.reachable:
+        return {}
+    return {
+        "streams_live": media.streams_live,
+        "viewers": media.viewers,
+        "recordings": media.recordings,
+        "media_in_bits_per_s": media.in_bits_per_s,
+        "media_out_bits_per_s": media.out_bits_per_s,
+    }

@@ -7,7 +7,16 @@ from typing import Any
 
 from onetake.infra.ffmpeg import is_too_old
 from onetake.kit.errors import Lang, Text
-from onetake.monitoring.schemas import Disk, JobCounts, Level, MediaFigures, Process, Warning
+from onetake.monitoring.schemas import (
+    Disk,
+    JobCounts,
+    Level,
+    MediaFigures,
+    Process,
+    PullTrouble,
+    Recorder,
+    Warning,
+)
 
 DISK_LOW_PERCENT = 85.0
 DISK_CRITICAL_PERCENT = 95.0
@@ -76,9 +85,14 @@ _TEXTS: dict[str, Text] = {
         "媒體伺服器沒有回應，無法觀看和錄製。",
     ),
     "recording_paused": Text(
-        "The recording of {name} is paused because the disk takes no data.",
-        "磁盘无法写入，“{name}”的录制已暂停。",
-        "磁碟無法寫入，「{name}」的錄製已暫停。",
+        "The recording of {name} is paused: {reason}",
+        "“{name}”的录制已暂停：{reason}",
+        "「{name}」的錄製已暫停：{reason}",
+    ),
+    "pull_failing": Text(
+        "{name} does not come in: {reason}",
+        "“{name}”拉流失败：{reason}",
+        "「{name}」拉流失敗：{reason}",
     ),
     "web_ui_missing": Text("The web page is not built.", "网页界面尚未构建。", "網頁介面尚未建置。"),
 }
@@ -96,7 +110,8 @@ class Facts:
     versions: dict[str, str]
     jobs: JobCounts | None
     media: MediaFigures = field(default_factory=lambda: MediaFigures(reachable=True))
-    paused: list[str] = field(default_factory=list)
+    recorders: list[Recorder] = field(default_factory=list)
+    pulls: list[PullTrouble] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +165,11 @@ def _jobs(jobs: JobCounts | None) -> Iterator[_Found]:
 def _media(facts: Facts) -> Iterator[_Found]:
     if not facts.media.reachable:
         yield _Found("critical", "media_away")
-    for name in facts.paused:
-        yield _Found("critical", "recording_paused", {"name": name})
+    for recorder in facts.recorders:
+        if recorder.state == "paused":
+            yield _Found("critical", "recording_paused", {"name": recorder.source_name, "reason": recorder.reason})
+    for pull in facts.pulls:
+        yield _Found("warning", "pull_failing", {"name": pull.source_name, "reason": pull.reason})
 
 
 def _parts(versions: dict[str, str]) -> Iterator[_Found]:

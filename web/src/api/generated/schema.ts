@@ -1474,7 +1474,7 @@ export interface components {
         Disk: {
             /**
              * Fill Bytes Per S
-             * @description How fast it fills, from the samples of the last hour; negative when it empties, null at first.
+             * @description How fast it fills; negative when it empties, null before there are six hours of samples.
              * @example 524288
              */
             fill_bytes_per_s: number | null;
@@ -1486,7 +1486,7 @@ export interface components {
             free_bytes: number;
             /**
              * Full In Hours
-             * @description Hours until it is full at that speed; null when it does not fill.
+             * @description Hours until it is full at that speed; null when it does not fill or that is not known yet.
              * @example 36.5
              */
             full_in_hours: number | null;
@@ -2021,12 +2021,40 @@ export interface components {
          */
         MediaFigures: {
             /**
+             * In Bits Per S
+             * @description Media from publishers and pulls.
+             * @default 0
+             * @example 6000000
+             */
+            in_bits_per_s: number;
+            /**
              * Out Bits Per S
-             * @description What live viewers take together, from the bit rates of the streams.
+             * @description Media to viewers, live and recorded.
              * @default 0
              * @example 36000000
              */
             out_bits_per_s: number;
+            /**
+             * Publishers
+             * @description Encoders that push.
+             * @default 0
+             * @example 1
+             */
+            publishers: number;
+            /**
+             * Pulls
+             * @description Sources that are being pulled, the test pattern included.
+             * @default 0
+             * @example 1
+             */
+            pulls: number;
+            /**
+             * Pulls In Trouble
+             * @description Pulled sources that do not come in.
+             * @default 0
+             * @example 0
+             */
+            pulls_in_trouble: number;
             /**
              * Reachable
              * @description Whether it answers; the other figures are 0 when it does not.
@@ -2034,11 +2062,18 @@ export interface components {
             reachable: boolean;
             /**
              * Recordings
-             * @description Streams that are being recorded.
+             * @description Recordings that are being written.
              * @default 0
              * @example 1
              */
             recordings: number;
+            /**
+             * Recordings Paused
+             * @description Recordings that wait for the disk.
+             * @default 0
+             * @example 0
+             */
+            recordings_paused: number;
             /**
              * Streams Live
              * @description Streams that are live.
@@ -2053,6 +2088,18 @@ export interface components {
              * @example 12
              */
             viewers: number;
+            /**
+             * Viewers By Protocol
+             * @description Who takes media now: hls, flv, rtmp (live), vod (recordings), download.
+             * @example {
+             *       "flv": 3,
+             *       "hls": 9,
+             *       "vod": 4
+             *     }
+             */
+            viewers_by_protocol?: {
+                [key: string]: number;
+            };
         };
         /**
          * MediaTrack
@@ -2752,6 +2799,41 @@ export interface components {
          */
         PullMode: "always" | "on_demand";
         /**
+         * PullTrouble
+         * @description One pulled source that does not come in.
+         */
+        PullTrouble: {
+            /**
+             * Reason
+             * @description The last error, in words.
+             * @example The server refused the connection.
+             */
+            reason: string;
+            /**
+             * Since
+             * @description When the last attempt ended.
+             */
+            since: string | null;
+            /**
+             * Source Id
+             * @description Number of the source.
+             * @example 3
+             */
+            source_id: number;
+            /**
+             * Source Name
+             * @description Its name.
+             * @example Gate camera
+             */
+            source_name: string;
+            /**
+             * State
+             * @description `failed`: the source must be changed first.
+             * @enum {string}
+             */
+            state: "retrying" | "failed";
+        };
+        /**
          * PushTarget
          * @description Where an encoder pushes to, with a new key that replaces the old one.
          */
@@ -2831,6 +2913,47 @@ export interface components {
              * @example 0
              */
             waiting: number;
+        };
+        /**
+         * Recorder
+         * @description One recording that is open.
+         */
+        Recorder: {
+            /**
+             * Reason
+             * @description Why it is paused, in words.
+             * @example The disk is full.
+             */
+            reason: string | null;
+            /**
+             * Size Bytes
+             * @description Written so far.
+             * @example 1073741824
+             */
+            size_bytes: number;
+            /**
+             * Source Name
+             * @description The source that it records.
+             * @example Hall 1
+             */
+            source_name: string;
+            /**
+             * Started At
+             * @description When it began.
+             */
+            started_at: string | null;
+            /**
+             * State
+             * @description `waiting`: no media yet.
+             * @enum {string}
+             */
+            state: "waiting" | "recording" | "paused";
+            /**
+             * Task Id
+             * @description Number of the recording.
+             * @example 7
+             */
+            task_id: number;
         };
         /**
          * RecordMode
@@ -3030,6 +3153,16 @@ export interface components {
              */
             loop_lag_ms: number;
             /**
+             * Media In Bits Per S
+             * @description Media from publishers and pulls.
+             */
+            media_in_bits_per_s?: number | null;
+            /**
+             * Media Out Bits Per S
+             * @description Media to viewers.
+             */
+            media_out_bits_per_s?: number | null;
+            /**
              * Memory Percent
              * @description Share of memory in use.
              * @example 12.5
@@ -3047,6 +3180,23 @@ export interface components {
              * @example 1048576
              */
             network_tx_bytes_per_s: number;
+            /**
+             * Recordings
+             * @description Recordings that are being written.
+             * @example 1
+             */
+            recordings?: number | null;
+            /**
+             * Streams Live
+             * @description Live streams; null while the media server is away.
+             */
+            streams_live?: number | null;
+            /**
+             * Viewers
+             * @description Viewers of live streams.
+             * @example 12
+             */
+            viewers?: number | null;
         };
         /**
          * ScheduleCreate
@@ -3712,6 +3862,16 @@ export interface components {
              * @description OneTake's processes on this machine.
              */
             processes: components["schemas"]["Process"][];
+            /**
+             * Pulls In Trouble
+             * @description Pulled sources that do not come in, at most 50.
+             */
+            pulls_in_trouble: components["schemas"]["PullTrouble"][];
+            /**
+             * Recorders
+             * @description Open recordings, those in trouble first, at most 50.
+             */
+            recorders: components["schemas"]["Recorder"][];
             /**
              * Swap Used Bytes
              * @description Swap space in use.
