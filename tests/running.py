@@ -48,6 +48,7 @@ class Server:
     """A running `onetake serve`; its output is collected line by line."""
 
     def __init__(self, env: dict[str, str], command: list[str] | None = None) -> None:
+        self.env = env
         self.port = int(env["ONETAKE_HTTP_PORT"])
         self.data_dir = Path(env["ONETAKE_DATA_DIR"])
         self.lines: list[str] = []

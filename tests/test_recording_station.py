@@ -3,55 +3,19 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import httpx
 import imageio_ffmpeg
 import pytest
 from tests.running import server_env, serving
+from tests.station import PASSWORD, Station
 
-PASSWORD = "walrus under glass"
-LIMIT_S = 60.0
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 PATTERN = ("-re", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-f", "lavfi", "-i", "sine=f=440:r=48000")
 ENCODE = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "flv")
-
-
-class Station:
-    """A signed-in operator before a running product."""
-
-    def __init__(self, env: dict[str, str]) -> None:
-        self.env = env
-        self.data_dir = Path(env["ONETAKE_DATA_DIR"])
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{env['ONETAKE_HTTP_PORT']}", timeout=30)
-        answer = self.http.post("/api/auth/login", json={"username": "admin", "password": PASSWORD})
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-
-    def call(self, method: str, path: str, body: Any = None, status: int | None = None) -> Any:
-        """JSON of an answer; the status must be good, or the one that is given."""
-        response = self.http.request(method, path, json=body)
-        wanted = response.is_success if status is None else response.status_code == status
-        assert wanted, f"{method} {path}: {response.status_code} {response.text[:300]}"
-        return response.json() if response.content else None
-
-    def until(self, path: str, fits: Callable[[Any], Any]) -> Any:
-        """The answer of `path` once it fits."""
-        deadline = time.monotonic() + LIMIT_S
-        while True:
-            answer = self.call("GET", path)
-            if fits(answer):
-                return answer
-            assert time.monotonic() < deadline, f"{path} stayed {answer}"
-            time.sleep(0.2)
-
-    def media(self, path: str, **headers: str) -> httpx.Response:
-        """One address of the media server."""
-        port = self.env["ONETAKE_FILES_PORT" if "/vod/" in path else "ONETAKE_MEDIA_PORT"]
-        return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=30)
 
 
 @pytest.fixture(scope="module")
