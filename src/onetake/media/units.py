@@ -7,6 +7,7 @@ H.264/HEVC, low-overhead OBUs without temporal delimiters for AV1, raw access un
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 VIDEO_TIMESCALE = 90_000
 
@@ -58,8 +59,7 @@ class Track:
         return self.codec.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """One access unit in decode order; `dts` and `pts` in ticks of the track, `wall_ms` = when it arrived (Unix ms)."""
 
     track_id: int

@@ -1,8 +1,8 @@
 """The FLV tag and the numbers of FLV bodies."""
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from onetake.media.bits import WireError
 from onetake.media.units import Codec
@@ -27,8 +27,7 @@ class TagKind(IntEnum):
     SCRIPT = 18
 
 
-@dataclass(frozen=True, slots=True)
-class FlvTag:
+class FlvTag(NamedTuple):
     """One tag without its framing; `timestamp_ms` is an unsigned 32-bit number that wraps."""
 
     kind: TagKind

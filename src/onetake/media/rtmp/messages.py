@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from onetake.media import amf
 from onetake.media.bits import WireError
@@ -70,8 +70,7 @@ class Limits:
     min_message_bytes: int = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One whole message; `type_id` may be a number that `MessageType` does not know."""
 
     type_id: int
