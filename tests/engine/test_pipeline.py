@@ -4,16 +4,22 @@ import asyncio
 import itertools
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.engine.peers import FFMPEG9, QUIET
 
+from onetake.engine.access import Gate
 from onetake.engine.fanout import Viewer, encode_flv
 from onetake.engine.options import Limits, LiveOptions
 from onetake.engine.pipeline import Life
+from onetake.engine.players import Players
 from onetake.engine.sequence import Start
+from onetake.engine.viewers import Protocol, Viewers
 from onetake.media.flv import FlvDemuxer, FlvReader, FlvTag
+from onetake.media.flv.demuxer import Output
+from onetake.media.flv.tags import TagKind
 from onetake.media.fmp4 import Part
 from onetake.media.units import Track, Unit
 
@@ -37,6 +43,9 @@ class Wire(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closing
+
+    def abort(self) -> None:
+        self.closing = True
 
 
 def flv_tags(clip: Path) -> list[FlvTag]:
@@ -89,10 +98,20 @@ class Bench:
         return viewer, wire
 
 
+def outputs_of(flv: bytes | bytearray) -> list[Output]:
+    """Everything in FLV bytes."""
+    demuxer = FlvDemuxer()
+    return [item for tag in FlvReader().feed(bytes(flv)) for item in demuxer.push(tag)]
+
+
 def units_of(flv: bytes | bytearray) -> list[Unit]:
     """The units in FLV bytes."""
-    demuxer = FlvDemuxer()
-    return [item for tag in FlvReader().feed(bytes(flv)) for item in demuxer.push(tag) if isinstance(item, Unit)]
+    return [item for item in outputs_of(flv) if isinstance(item, Unit)]
+
+
+def tracks_of(flv: bytes | bytearray) -> list[Track]:
+    """The tracks in FLV bytes."""
+    return [item for item in outputs_of(flv) if isinstance(item, Track)]
 
 
 @pytest.fixture
@@ -173,6 +192,51 @@ class TestSlowViewer:
         assert bench.ended == [viewer]
         assert len(bench.life.fanout) == 0
 
+    async def test_it_gets_the_sequence_headers_that_it_missed(self, tags: list[FlvTag], clip: ClipMaker) -> None:
+        bench = Bench()
+        slow, wire = bench.viewer()
+        bench.feed(tags)
+        bench.life.fanout.flush()
+        wire.backlog = 2000
+        bench.reconnect("taken_over", after_s=0)
+        later = flv_tags(clip("hevc", 4))
+        bench.feed(later[: len(later) // 4])
+        bench.life.fanout.flush()
+        assert slow.headers_due
+        wire.backlog = 0
+        bench.feed(later[len(later) // 4 :])
+        bench.life.end()
+        found = [track.codec.value for track in tracks_of(wire.data)]
+        assert "hevc" in found
+        assert not slow.headers_due
+
+    async def test_a_gop_without_end_is_not_kept_for_newcomers(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        bench.feed(tags[:40])
+        bench.life.fanout.flush()
+        bench.now_s += 31
+        bench.feed([tag for tag in tags[40:] if tag.kind is TagKind.AUDIO])
+        bench.life.fanout.flush()
+        viewer, wire = bench.viewer()
+        assert viewer.waiting
+        assert not units_of(wire.data)
+
+
+class TestUnread:
+    async def test_all_viewers_together_are_bounded_also_while_the_stream_rests(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        players = Players(Viewers(), Gate(None), Limits(unsent_bytes=10_000))
+        bench.feed(tags[:40])
+        wires = [Wire() for _ in range(4)]
+        with ExitStack() as stack:
+            for wire in wires:
+                viewer = Viewer(wire, encode_flv, bytes, closed=lambda: None)
+                stack.enter_context(players.watching("cam", Protocol.FLV, bench.life.fanout, viewer, "", None))
+            for backlog, wire in zip((1000, 6000, 0, 4000), wires, strict=True):
+                wire.backlog = backlog
+            players.account()
+        assert [wire.closing for wire in wires] == [False, True, False, False]
+
 
 class TestReconnect:
     async def test_time_goes_on_and_the_gap_is_listed(self, tags: list[FlvTag]) -> None:
@@ -200,9 +264,7 @@ class TestReconnect:
         bench.reconnect("taken_over", after_s=0)
         bench.feed(flv_tags(clip("hevc", 2)))
         bench.life.end()
-        demuxer = FlvDemuxer()
-        found = [item for tag in FlvReader().feed(bytes(wire.data)) for item in demuxer.push(tag)]
-        codecs = [item.codec.value for item in found if isinstance(item, Track)]
+        codecs = [track.codec.value for track in tracks_of(wire.data)]
         assert codecs[:2] in (["h264", "aac"], ["aac", "h264"])
         assert "hevc" in codecs
         assert [part.run.discontinuity for part in bench.parts[-1:]] == [True]

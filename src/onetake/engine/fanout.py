@@ -1,5 +1,6 @@
-"""FLV fan-out: each unit becomes one message, collected for at most 100 ms, and the same bytes go to every viewer.
+"""FLV fan-out: units are collected for at most 100 ms, each becomes one message, the same bytes go to every viewer.
 
+Messages and bytes are made when the first viewer needs them: a stream that nobody watches costs next to nothing here.
 A viewer is an open transport. A slow one is never waited for: it misses everything up to the next keyframe (counted),
 and is cut off when it stays behind. Loop only.
 """
@@ -32,21 +33,25 @@ def encode_flv_chunked(messages: Iterable[FlvTag]) -> bytes:
 
 
 class Batch:
-    """Up to 100 ms of messages and their encodings, each made when the first viewer needs it."""
+    """Up to 100 ms of units, and their encodings."""
 
-    __slots__ = ("_encoded", "keyframe", "messages", "size_bytes")
+    __slots__ = ("_encoded", "_messages", "_muxer", "keyframe", "size_bytes", "units")
 
-    def __init__(self, messages: list[FlvTag], keyframe: bool) -> None:
-        self.messages = messages
+    def __init__(self, muxer: FlvMuxer, units: list[Unit], keyframe: bool) -> None:
+        self.units = units
         self.keyframe = keyframe
-        self.size_bytes = sum([len(message.body) for message in messages])
+        self.size_bytes = sum([len(unit.payload) for unit in units])
+        self._muxer = muxer
+        self._messages: list[FlvTag] | None = None
         self._encoded: dict[Encoder, bytes] = {}
 
     def encoded(self, encoder: Encoder) -> bytes:
         """The shared bytes of this batch for all viewers with this encoding."""
         data = self._encoded.get(encoder)
         if data is None:
-            data = self._encoded[encoder] = encoder(self.messages)
+            if self._messages is None:
+                self._messages = [self._muxer.message(unit) for unit in self.units]
+            data = self._encoded[encoder] = encoder(self._messages)
         return data
 
 
@@ -55,7 +60,8 @@ class Viewer:
     """One open FLV or RTMP player.
 
     `greet` turns the file header into what this viewer needs before the first message. `closed` is called once, when
-    the fan-out gives the viewer up or the stream ends. `skipped` counts messages missed for being slow.
+    the fan-out gives the viewer up or the stream ends. `skipped` counts messages missed for being slow; `headers_due`
+    says that new sequence headers are among them.
     """
 
     transport: asyncio.Transport
@@ -65,6 +71,7 @@ class Viewer:
     sent_bytes: int = 0
     skipped: int = 0
     waiting: bool = True
+    headers_due: bool = False
     slow_since_s: float | None = None
 
 
@@ -83,12 +90,13 @@ class Fanout:
         self._muxer: FlvMuxer | None = None
         self._ids: dict[int, Kind] = {}
         self._has_video = False
-        self._last_ms = 0
+        self._last: Unit | None = None
         self._groups: dict[Encoder, set[Viewer]] = {}
         self._headers: list[FlvTag] = []
         self._gop: list[Batch] = []
         self._gop_bytes = 0
-        self._pending: list[FlvTag] = []
+        self._gop_since_s = 0.0
+        self._pending: list[Unit] = []
         self._pending_keyframe = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -109,10 +117,11 @@ class Fanout:
         self._muxer = muxer
         self._ids = {track.id: track.kind for track in muxer.tracks}
         self._has_video = Kind.VIDEO in self._ids.values()
-        self._headers = [muxer.metadata(), *muxer.sequence_messages(self._last_ms)]
+        last_ms = old.message(self._last).timestamp_ms if old and self._last else 0
+        self._headers = [muxer.metadata(), *muxer.sequence_messages(last_ms)]
         self._gop, self._gop_bytes = [], 0
         if old is not None:
-            self._send(Batch(self._headers, keyframe=True))
+            self._send_headers()
             return
         for group in self._groups.values():
             for viewer in group:
@@ -123,12 +132,11 @@ class Fanout:
         kind = self._ids.get(unit.track_id)
         if self._muxer is None or kind is None:
             return
-        message = self._muxer.message(unit)
         if unit.keyframe and kind is Kind.VIDEO:
             self.flush()
             self._pending_keyframe = True
-        self._pending.append(message)
-        self._last_ms = message.timestamp_ms
+        self._pending.append(unit)
+        self._last = unit
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._live.batch_ms / 1000, self.flush)
 
@@ -137,9 +145,9 @@ class Fanout:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._pending:
+        if not self._pending or self._muxer is None:
             return
-        batch = Batch(self._pending, self._pending_keyframe or not self._has_video)
+        batch = Batch(self._muxer, self._pending, self._pending_keyframe or not self._has_video)
         self._pending, self._pending_keyframe = [], False
         self._remember(batch)
         self._send(batch)
@@ -177,11 +185,25 @@ class Fanout:
         """Keep the open GOP; one past the limit is not kept at all (new viewers then wait for a keyframe)."""
         if batch.keyframe:
             self._gop, self._gop_bytes = [batch] if self._has_video else [], batch.size_bytes
+            self._gop_since_s = self._now_s()
         elif self._gop:
             self._gop_bytes += batch.size_bytes
             self._gop.append(batch)
-            if self._gop_bytes > self._live.gop_cache_bytes:
+            too_old = self._now_s() - self._gop_since_s > self._live.gop_cache_s
+            if too_old or self._gop_bytes > self._live.gop_cache_bytes:
                 self._gop = []
+
+    def _send_headers(self) -> None:
+        """New sequence headers in the middle of the stream; who is behind gets them at its next keyframe."""
+        for encoder, group in self._groups.items():
+            data = encoder(self._headers)
+            for viewer in group:
+                viewer.headers_due = viewer.waiting or self._is_behind(viewer)
+                if not viewer.headers_due:
+                    self._write(viewer, data)
+
+    def _is_behind(self, viewer: Viewer) -> bool:
+        return viewer.transport.get_write_buffer_size() > self._limits.viewer_buffer_bytes
 
     def _send(self, batch: Batch) -> None:
         most = self._limits.viewer_buffer_bytes
@@ -198,16 +220,17 @@ class Fanout:
 
     def _offer_late(self, viewer: Viewer, batch: Batch, data: bytes) -> None:
         """A viewer that is behind or waits for a keyframe: it enters at one, or misses this batch."""
-        behind = viewer.transport.get_write_buffer_size() > self._limits.viewer_buffer_bytes
+        behind = self._is_behind(viewer)
         if batch.keyframe and not behind:
-            viewer.waiting = False
+            head = viewer.encoder(self._headers) if viewer.headers_due else b""
+            viewer.waiting = viewer.headers_due = False
             viewer.slow_since_s = None
-            self._write(viewer, data)
+            self._write(viewer, head + data)
             return
         if behind and viewer.slow_since_s is None:
             viewer.slow_since_s = self._now_s()
         if viewer.slow_since_s is not None:
-            self._skip(viewer, len(batch.messages), viewer.slow_since_s)
+            self._skip(viewer, len(batch.units), viewer.slow_since_s)
 
     def _skip(self, viewer: Viewer, messages: int, slow_since_s: float) -> None:
         viewer.waiting = True

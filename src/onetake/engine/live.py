@@ -52,7 +52,7 @@ class LiveServer:
         self.hub = StreamHub(options, self.store, self.recordings, self.sequence, self.hooks)
         keyring = Keyring.from_secret(options.token_secret) if options.token_secret else None
         self.viewers = Viewers(on_join=self._tell_viewer("on_play"), on_leave=self._tell_viewer("on_stop"))
-        self.players = Players(self.viewers, Gate(keyring))
+        self.players = Players(self.viewers, Gate(keyring), options.limits)
         self.relay = RevocationRelay(self.players.gate, _files_url(options), options.control_secret)
         self.pulls = Pulls(options, self.store, self.hub, self._is_wanted)
         self.hub.bring_with(self.pulls.bring)

@@ -11,6 +11,8 @@ class Limits:
     `grace_s`: how long a lost publisher may come back into the same session. `silent_s`: a publisher without media
     for this long is taken over at once. `displaced_s`: how long the loser of a take-over is refused. `stalled_s`:
     a publisher without media for this long is shown as stalled. `publisher_timeout_s`: read timeout that opens grace.
+    `viewer_buffer_bytes`: with more than this unsent a viewer skips to the next keyframe, and is cut off after
+    `viewer_slow_s`. `unsent_bytes`: what all viewers together may leave unread; past it the furthest behind are cut.
     """
 
     grace_s: float = 30.0
@@ -21,8 +23,9 @@ class Limits:
     handshake_s: float = 5.0
     admission_s: float = 10.0
     max_connections: int = 10_000
-    viewer_buffer_bytes: int = 4 << 20
+    viewer_buffer_bytes: int = 8 << 20
     viewer_slow_s: float = 20.0
+    unsent_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,16 @@ class RecordingOptions:
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """Live packaging: the RAM ring, and the batch of the FLV fan-out."""
+    """Live packaging: the RAM ring, and the batch of the FLV fan-out.
+
+    `gop_cache_bytes`, `gop_cache_s`: a longer GOP is not kept, so new viewers wait for the next keyframe. It is no more
+    than a viewer may have unsent, or its greeting would make it a slow one.
+    """
 
     ring_s: float = 60.0
     batch_ms: int = 100
-    gop_cache_bytes: int = 32 << 20
+    gop_cache_bytes: int = 8 << 20
+    gop_cache_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
