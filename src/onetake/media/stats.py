@@ -7,7 +7,7 @@ Feed units after `timestamps.Normalizer`; times of arrival are from a monotonic 
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from onetake.media.codecs import CodecError, describe
 from onetake.media.units import Kind, Track, Unit
@@ -16,8 +16,7 @@ WINDOW_S: Final = 5.0
 _GOPS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
+class _Sample(NamedTuple):
     arrived_s: float
     dts_ms: float
     size_bytes: int

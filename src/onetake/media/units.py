@@ -5,7 +5,7 @@ Payloads are length-prefixed NAL units (ISO 14496-15, 4-byte lengths, parameter 
 H.264/HEVC, low-overhead OBUs without temporal delimiters for AV1, raw access units for AAC, Opus and MP3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -52,11 +52,10 @@ class Track:
     height: int = 0
     sample_rate: int = 0
     channels: int = 0
+    kind: Kind = field(init=False, repr=False, compare=False)
 
-    @property
-    def kind(self) -> Kind:
-        """Video or audio."""
-        return self.codec.kind
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", self.codec.kind)  # asked for with each unit
 
 
 class Unit(NamedTuple):
