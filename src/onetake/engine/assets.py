@@ -5,6 +5,7 @@ text of a request, and files are opened without following links (R27).
 """
 
 import asyncio
+import json
 import os
 import re
 import stat
@@ -30,13 +31,19 @@ from onetake.media.units import Kind, Track
 
 SOURCE = "source"
 SHEET = "recording.json"
-WINDOW_TRIGGER = b'"time_shift"'
+WINDOW_TRIGGER = "time_shift"
+INTERRUPTED = "interrupted"
+MAX_SHEET_BYTES = 16 << 20
 MAX_OPEN = 256
 MAX_RENDITIONS = 16
 LOOK_AGAIN_S = 0.5
 STILL_THERE_S = 5.0
 IDLE_S = 60.0
 _RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class Outdated(Exception):
+    """What is open is no longer what lies on disk: open it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +106,10 @@ class Rendition:
         self._fds.clear()
 
     def refresh(self, *, ended: bool) -> None:
-        """Look for new files and parts; a rolling window that lost its first file is opened anew."""
+        """Look for new files and parts. Raises `Outdated` when a rolling window has lost its first file."""
         videos = video_files(self.folder)
         if videos[:1] != self.videos[:1]:
-            fresh = VodTitle(videos, live=self.growing)
-            self.title.close()
-            self.title = fresh
-            self._drop_files({video.name for video in videos})
+            raise Outdated
         self.videos = videos
         self.title.refresh(videos, ended=ended)
         if ended and self.growing:
@@ -121,15 +125,11 @@ class Rendition:
         return self.title.resolve(name, file_number) if self.title.is_complete(name, file_number) else None
 
     def open(self, path: Path) -> OpenFile:
-        """A file of this rendition, opened once. Raises `OSError`."""
+        """A file of this rendition, opened once. Loop only. Raises `OSError`."""
         fd = self._fds.get(path.name)
         if fd is None:
             fd = self._fds[path.name] = _open(path)
         return describe(fd)
-
-    def _drop_files(self, kept: set[str]) -> None:
-        for name in [name for name in self._fds if name not in kept]:
-            os.close(self._fds.pop(name))
 
 
 @dataclass(eq=False, slots=True)
@@ -166,23 +166,16 @@ class Assets:
 
     @asynccontextmanager
     async def opened(self, asset_id: uuid.UUID) -> AsyncIterator[Asset]:
-        """The asset for as long as the block runs.
+        """The asset for as long as the block runs; nothing of it is closed before.
 
         Raises:
             NotFound: there is none.
         """
-        asset = self._open.get(asset_id)
-        if asset is None:
-            asset = await self._load(asset_id)
-        asset.users += 1
+        asset = await self._enter(asset_id)
         try:
-            await self._look_again(asset)
             yield asset
         finally:
-            asset.users -= 1
-            asset.used_s = time.monotonic()
-            if asset.evicted and not asset.users:
-                asset.close()
+            self._leave(asset)
 
     async def rendition(self, asset: Asset, name: str) -> Rendition:
         """One rendition of an asset that is `opened`.
@@ -209,7 +202,8 @@ class Assets:
         """The multivariant playlist over all renditions, the source first."""
         if not asset.names:
             raise NotFound
-        opened = [(name, await self.rendition(asset, name)) for name in asset.names]
+        renditions = [(name, await self.rendition(asset, name)) for name in asset.names]
+        opened = [(name, one, one.open(one.videos[0]).fd) for name, one in renditions]
         async with asset.lock:
             return await asyncio.to_thread(lambda: master_playlist([_variant(*item) for item in opened]))
 
@@ -234,6 +228,27 @@ class Assets:
     def __len__(self) -> int:
         return len(self._open)
 
+    async def _enter(self, asset_id: uuid.UUID) -> Asset:
+        """The asset as it is on disk now; one that is outdated is left to those who use it, and opened anew."""
+        while True:
+            asset = self._open.get(asset_id) or await self._load(asset_id)
+            asset.users += 1
+            try:
+                await self._look_again(asset)
+            except Outdated:
+                self._leave(asset)
+            except BaseException:
+                self._leave(asset)
+                raise
+            else:
+                return asset
+
+    def _leave(self, asset: Asset) -> None:
+        asset.users -= 1
+        asset.used_s = time.monotonic()
+        if asset.evicted and not asset.users:
+            asset.close()
+
     async def _load(self, asset_id: uuid.UUID) -> Asset:
         try:
             folder = asset_folder(self._data_dir, asset_id)
@@ -248,21 +263,32 @@ class Assets:
         return made
 
     async def _look_again(self, asset: Asset) -> None:
-        """Growing assets are read again at most twice a second, finished ones are checked to be there."""
+        """Growing assets are read again at most twice a second, finished ones are checked to be there.
+
+        Raises:
+            Outdated: the asset has to be opened anew.
+            NotFound: it is gone.
+        """
         if time.monotonic() - asset.looked_s < (LOOK_AGAIN_S if asset.growing else STILL_THERE_S):
             return
         async with asset.lock:
+            if asset.evicted:
+                raise Outdated
             if time.monotonic() - asset.looked_s < LOOK_AGAIN_S:
                 return
             asset.looked_s = time.monotonic()
             try:
                 asset.growing, asset.names = await asyncio.to_thread(_refresh, self._data_dir, asset)
+            except Outdated:
+                self._evict(asset)
+                raise
             except (NotFound, OSError, BadIndex):
                 self._evict(asset)
                 raise NotFound from None
 
     def _evict(self, asset: Asset) -> None:
-        self._open.pop(asset.id, None)
+        if self._open.get(asset.id) is asset:
+            del self._open[asset.id]
         asset.evicted = True
         if not asset.users:
             asset.close()
@@ -334,22 +360,31 @@ def _names_of(index: IndexReader) -> tuple[str, int, int]:
 
 
 def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> tuple[bool, tuple[str, ...]]:
-    """Whether the asset is still being written (listed as open, or a rolling window), and its renditions.
+    """Whether more may come (it is being written, is a rolling window, or may go on), and the renditions.
 
     Raises:
         NotFound: the folder is not there.
     """
     if not folder.is_dir() or folder.is_symlink():
         raise NotFound
-    growing = open_marker(data_dir, asset_id).exists()
-    if not growing:
-        with suppress(OSError):
-            growing = WINDOW_TRIGGER in (folder / SHEET).read_bytes()
+    growing = open_marker(data_dir, asset_id).exists() or _may_go_on(folder / SHEET)
     return growing, rendition_names(folder)
+
+
+def _may_go_on(path: Path) -> bool:
+    """Whether a recording's sheet says so although the recording is not listed as open."""
+    try:
+        with path.open("rb") as file:
+            sheet = json.loads(file.read(MAX_SHEET_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(sheet, dict) and (sheet.get("trigger") == WINDOW_TRIGGER or sheet.get("state") == INTERRUPTED)
 
 
 def _refresh(data_dir: Path, asset: Asset) -> tuple[bool, tuple[str, ...]]:
     growing, names = _state_on_disk(data_dir, asset.id, asset.folder)
+    if growing and not asset.growing:
+        raise Outdated
     if asset.growing:
         for rendition in asset.renditions.values():
             rendition.refresh(ended=not growing)
@@ -361,9 +396,8 @@ def _both_forms(rendition: Rendition, form: Form) -> tuple[bytes, bytes]:
     return body.plain, body.gzipped
 
 
-def _variant(name: str, rendition: Rendition) -> Variant:
+def _variant(name: str, rendition: Rendition, fd: int) -> Variant:
     rendition.title.playlist()  # measures the rates
-    fd = rendition.open(rendition.videos[0]).fd
     rates, tracks = rendition.title.rates, list(_tracks(fd))
     video = next((track for track in tracks if track.kind is Kind.VIDEO), None)
     uri = "index.m3u8?media=1" if name == SOURCE else f"{name}/index.m3u8"
