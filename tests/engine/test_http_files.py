@@ -239,11 +239,15 @@ async def test_a_recording_in_progress_plays_and_is_never_cached(
     resumed = await files.get(f"{base}/video.mp4", Range=f"bytes={len(mp4.body)}-", If_Range=mp4.headers["ETag"])
     assert resumed.status == 206
     assert mp4.body + resumed.body == recorded.video.read_bytes()
+    assert (await files.get(f"{base}/video.mp4", If_None_Match=mp4.headers["ETag"])).status == 200
     recorded.finish()
     done = await files.get(f"{base}/index.m3u8")
     assert "#EXT-X-ENDLIST" in done.text
     final = await files.get(f"{base}/video.mp4")
-    assert final.headers["ETag"] == mp4.headers["ETag"]
+    assert final.headers["ETag"] != mp4.headers["ETag"], "the end has put a sidx in front"
+    assert (await files.get(f"{base}/video.mp4", If_None_Match=final.headers["ETag"])).status == 304
+    late = await files.get(f"{base}/video.mp4", Range=f"bytes={len(mp4.body)}-", If_Range=mp4.headers["ETag"])
+    assert late.status == 200
     assert final.headers["Cache-Control"] == "public, max-age=3600"
     assert "Last-Modified" in final.headers
 

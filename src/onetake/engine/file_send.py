@@ -34,7 +34,8 @@ MAX_NAME_CHARS = 120
 class Piece:
     """`size_bytes` bytes at `offset` of an open file, as one HTTP resource.
 
-    `modified_s` None: it has no date (it grows). `headers` go with every answer about it.
+    `modified_s` None: it has no date. `headers` go with every answer about it. `growing`: who has some of it does not
+    have all of it, so it is never "not modified".
     """
 
     fd: int
@@ -44,6 +45,7 @@ class Piece:
     etag: str
     modified_s: float | None
     headers: Mapping[str, str]
+    growing: bool = False
 
 
 async def send_piece(request: web.Request, piece: Piece, sent: Callable[[int], None]) -> web.StreamResponse:
@@ -57,8 +59,7 @@ async def send_piece(request: web.Request, piece: Piece, sent: Callable[[int], N
     }
     if piece.modified_s is not None:
         headers["Last-Modified"] = http_date(piece.modified_s)
-    asked = request.headers
-    if not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), piece.etag, piece.modified_s):
+    if not piece.growing and _is_known(request, piece):
         del headers["Content-Type"]
         return web.Response(status=304, headers=headers)
     try:
@@ -101,6 +102,11 @@ def attachment(name: str, extension: str) -> str:
     shown = (shown[:MAX_NAME_CHARS].strip(" .") or "video").removesuffix(extension) + extension
     plain = "".join(char if char in _SAFE_ASCII else "_" for char in shown)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
+
+
+def _is_known(request: web.Request, piece: Piece) -> bool:
+    asked = request.headers
+    return not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), piece.etag, piece.modified_s)
 
 
 def _wanted(request: web.Request, piece: Piece) -> list[ByteRange] | None:

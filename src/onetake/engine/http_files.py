@@ -266,8 +266,12 @@ class FileServer:
     async def _mp4(self, visit: _Visit, rendition: Rendition, name: str) -> web.StreamResponse:
         file = _open_video(rendition, name)
         headers = {"Cache-Control": visit.caching("mp4", growing=rendition.growing), **_disposition(visit.request)}
-        modified_s = None if rendition.growing else file.modified_s
-        piece = Piece(file.fd, 0, file.size_bytes, MP4, f'"{file.version}"', modified_s, headers)
+        if rendition.growing and name == rendition.videos[-1].name:
+            # The tag stays while the file grows, so that a download goes on; the end changes bytes at the front.
+            piece = Piece(file.fd, 0, file.size_bytes, MP4, f'"{file.version}"', None, headers, growing=True)
+        else:
+            etag = f'"{file.version}-{file.modified_s:.6f}"'
+            piece = Piece(file.fd, 0, file.size_bytes, MP4, etag, file.modified_s, headers)
         return await send_piece(visit.request, piece, visit.sent)
 
     async def _subtitles(self, visit: _Visit) -> web.StreamResponse:
