@@ -121,7 +121,9 @@ MATRIX: dict[str, Row] = {
     "DELETE /api/videos/{id}": staff(404, path=f"/api/videos/{MISSING}"),
     "POST /api/videos/{id}/restore": staff(404, path=f"/api/videos/{MISSING}/restore"),
     "POST /api/videos/{id}/poster": staff(404, path=f"/api/videos/{MISSING}/poster", body={"time_s": 1}),
-    "POST /api/videos/{id}/compatible": staff(404, path=f"/api/videos/{MISSING}/compatible"),
+    "GET /api/videos/sources": everybody(200),
+    "GET /api/videos/{id}/compatible": everybody(404, path=f"/api/videos/{MISSING}/compatible"),
+    "POST /api/videos/{id}/compatible": people(404, path=f"/api/videos/{MISSING}/compatible"),
     "POST /api/internal/media/callbacks": everybody(403, body={"action": "on_publish"}),
 }
 

@@ -5,7 +5,7 @@ from onetake.infra.audit import AuditEntry
 from onetake.infra.db import Base
 from onetake.infra.events.models import OutboxEvent
 from onetake.infra.jobs.models import Job, JobLog, JobSchedule, JobWorker
-from onetake.library.models import Video, VideoGram, WatchProgress
+from onetake.library.models import CompatibleCopy, Video, VideoGram, WatchProgress
 from onetake.recordings.models import RecordTask, Schedule
 from onetake.sources.models import LiveSource
 
@@ -13,6 +13,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "CompatibleCopy",
     "Job",
     "JobLog",
     "JobSchedule",

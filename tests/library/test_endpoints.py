@@ -3,15 +3,23 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.api_fixtures import Api
+from tests.engine.recorded import record
 from tests.library.test_videos import BROWSER, add
 
 from onetake.infra.jobs.models import Job
 from onetake.infra.mediaserver import token_keyring
-from onetake.kit.signing import verify
+from onetake.infra.ratelimit import Limit
+from onetake.kit.clock import utc_now
+from onetake.kit.signing import Method, verify
 from onetake.library import repository
-from onetake.library.models import Video
+from onetake.library.endpoints import downloads
+from onetake.library.models import CompatibleCopy, Video
+from onetake.library.service.compatible import copy_path
+from onetake.sources.models import Protocol
+from onetake.sources.schemas import SourceCreate
+from onetake.sources.service import create_source
 
 
 async def call(api: Api, role: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -127,21 +135,80 @@ class TestManaging:
         too_many = {"ids": list(range(1, 202)), "action": "trash"}
         assert (await call(api, "operator", "POST", "/api/videos/batch", too_many))[0] == 422
 
-    async def test_posters_and_compatible_copies_are_made_by_jobs(self, api: Api) -> None:
+    async def test_posters_are_made_by_jobs(self, api: Api) -> None:
         video = await add(api.db)
         for time_s in (5, 9, 5):
             answer = await call(api, "operator", "POST", f"/api/videos/{video.id}/poster", {"time_s": time_s})
             assert answer[0] == 202
-        assert (await call(api, "operator", "POST", f"/api/videos/{video.id}/compatible"))[0] == 202
         async with api.db.read() as session:
             kinds = list(await session.scalars(select(Job.kind).order_by(Job.id)))
             chosen = await session.scalar(select(Video.poster_time_s).where(Video.id == video.id))
-        assert kinds == ["library.stills", "library.stills", "library.compatible"]
+        assert kinds == ["library.stills", "library.stills"]
         assert chosen == 5
-        growing = await add(api.db, is_live=True)
-        assert (await call(api, "operator", "POST", f"/api/videos/{growing.id}/compatible"))[0] == 409
 
     async def test_retention_is_shown_before_it_happens(self, api: Api) -> None:
         status, preview = await call(api, "operator", "GET", "/api/videos/retention")
         assert (status, preview) == (200, {"items": [], "bytes": 0, "truncated": False})
         assert (await call(api, "member", "GET", "/api/videos/retention"))[0] == 403
+
+
+class TestCompatible:
+    async def test_from_asking_to_the_address(self, api: Api) -> None:
+        recorded = record(api.settings.data_dir)
+        video = await add(api.db, asset_id=str(recorded.id), title="A & B")
+        path = f"/api/videos/{video.id}/compatible"
+        assert (await call(api, "anonymous", "GET", path))[1]["state"] == "none"
+        assert (await call(api, "anonymous", "POST", path))[0] == 401
+        for _ in range(2):
+            status, asked = await call(api, "member", "POST", path)
+            assert (status, asked["state"], asked["download_url"]) == (202, "queued", None)
+        async with api.db.write() as session:
+            assert len(list(await session.scalars(select(Job.id)))) == 1
+            await session.execute(update(CompatibleCopy).values(made_at=utc_now()))
+        made = copy_path(api.settings.data_dir, video.asset_id)
+        made.parent.mkdir()
+        made.write_bytes(b"12345")
+        ready = (await call(api, "anonymous", "GET", path))[1]
+        assert (ready["state"], ready["file_size"], ready["error_code"]) == ("ready", 5, None)
+        assert ready["download_url"].endswith(f"/vod/{video.asset_id}/compatible/video.mp4?download=A%20%26%20B")
+        grant = verify(ready["download_url"].split("/")[2], token_keyring(api.settings.data_dir))
+        assert (grant.method, grant.scope, grant.viewer) == (Method.DOWNLOAD, video.asset_id, "guest")
+
+    async def test_why_it_failed_is_told_in_full_to_those_who_manage(self, api: Api) -> None:
+        video = await add(api.db)
+        path = f"/api/videos/{video.id}/compatible"
+        await call(api, "member", "POST", path)
+        async with api.db.write() as session:
+            await session.execute(update(Job).values(state="failed", error="ffmpeg ended with code 1: /data/media/x"))
+        for role, words in (("member", None), ("operator", "ffmpeg ended with code 1: /data/media/x")):
+            _, failed = await call(api, role, "GET", path)
+            assert (failed["state"], failed["error_code"], failed["error_message"]) == ("failed", "copy_failed", words)
+
+    async def test_only_of_what_may_be_watched_and_is_finished(self, api: Api) -> None:
+        private, live = await add(api.db, visibility="private"), await add(api.db, is_live=True)
+        assert (await call(api, "member", "POST", f"/api/videos/{private.id}/compatible"))[0] == 404
+        assert (await call(api, "member", "GET", f"/api/videos/{private.id}/compatible"))[0] == 404
+        assert (await call(api, "member", "POST", f"/api/videos/{live.id}/compatible"))[1]["code"] == "video_is_live"
+
+    async def test_a_member_cannot_ask_for_everything(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(downloads, "COPIES", Limit("library.compatible", 1, 3600))
+        videos = [await add(api.db) for _ in range(2)]
+        paths = [f"/api/videos/{video.id}/compatible" for video in videos]
+        assert [(await call(api, "member", "POST", path))[0] for path in paths] == [202, 429]
+        assert [(await call(api, "operator", "POST", path))[0] for path in paths] == [202, 202]
+
+
+async def test_sources_to_filter_by_are_those_of_videos_that_somebody_sees(api: Api) -> None:
+    for name, visibility in (("Hall", "public"), ("Lab", "members"), ("Archive", "private"), ("Empty", None)):
+        async with api.db.write() as session:
+            source = (await create_source(session, SourceCreate(name=name, protocol=Protocol.PUSH))).source
+        if visibility:
+            await add(api.db, source_id=source.id, visibility=visibility)
+    seen = {}
+    for role in ("anonymous", "member", "operator"):
+        status, found = await call(api, role, "GET", "/api/videos/sources")
+        assert status == 200
+        seen[role] = [source["name"] for source in found]
+    assert seen == {"anonymous": ["Hall"], "member": ["Hall", "Lab"], "operator": ["Archive", "Hall", "Lab"]}
+    assert (await call(api, "member", "GET", "/api/videos/sources?trash=true"))[0] == 403
+    assert (await call(api, "operator", "GET", "/api/videos/sources?trash=true"))[1] == []

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db import Database
@@ -12,6 +13,9 @@ from onetake.library import repository
 from onetake.library.models import Shelf, SourceType, Video
 from onetake.library.repository import VideoFilter
 from onetake.library.search import fold, parse_query
+from onetake.sources.models import Protocol
+from onetake.sources.schemas import SourceCreate
+from onetake.sources.service import create_source
 
 EVERYTHING = (Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)
 NEWEST = SortKey("created_at", descending=True)
@@ -152,3 +156,40 @@ async def test_retention_lists(database: Database) -> None:
     assert [item.title for item in trashed] == ["标题 4"]
     assert [item.title for item in oldest] == ["标题 1", "标题 5"]
     assert [item.title for item in rest] == ["标题 5"]
+
+
+async def test_sources_that_have_videos_on_a_shelf(database: Database) -> None:
+    async with database.write() as session:
+        made = {}
+        for name in ("b", "a", "none"):
+            made[name] = (await create_source(session, SourceCreate(name=name, protocol=Protocol.PUSH))).source.id
+        await put(
+            session,
+            [
+                video(1, source_id=made["b"]),
+                video(2, source_id=made["b"]),
+                video(3, shelf=Shelf.MEMBERS, source_id=made["a"]),
+                video(4, shelf=Shelf.TRASH, source_id=made["none"]),
+                video(5),
+            ],
+        )
+    async with database.read() as session:
+        assert await repository.sources_on(session, (Shelf.PUBLIC,)) == [(made["b"], "b")]
+        assert [name for _, name in await repository.sources_on(session, EVERYTHING)] == ["a", "b"]
+        assert [name for _, name in await repository.sources_on(session, (Shelf.TRASH,))] == ["none"]
+
+
+async def test_sources_are_looked_up_in_an_index(sqlite_database: Database) -> None:
+    """Never by a walk over the videos, of which there may be a million."""
+    statements: list[str] = []
+    engine = sqlite_database.reader.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement))
+    async with sqlite_database.read() as session:
+        await repository.sources_on(session, EVERYTHING)
+        asked = next(statement for statement in statements if "EXISTS" in statement)
+        plan = await session.connection()
+        rows = await plan.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", (0, 1, 2, 1000, 0)[: asked.count("?")])
+        steps = [row[-1] for row in rows]
+    on_videos = [step for step in steps if "videos" in step]
+    assert len(on_videos) == len(EVERYTHING)
+    assert all("ix_videos_source_shelf_created_at (source_id=? AND shelf=?)" in step for step in on_videos)

@@ -1,107 +1,26 @@
 """Background work of the library through the real runner, on real recordings, beside a real file process."""
 
 import asyncio
-import os
 import shutil
-import subprocess
-import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import func, select, update
-from tests.engine.recorded import Recorded, record
-from tests.infra.jobs.conftest import Bench
-from tests.media.fmp4 import clips
+from tests.engine.recorded import record
+from tests.library.conftest import Library
 
-from onetake.engine.http_files import FileServer, running
-from onetake.engine.options import MediaOptions
 from onetake.infra.audit import AuditEntry
-from onetake.infra.db import Database
 from onetake.infra.jobs.models import Job
-from onetake.infra.jobs.registry import REGISTRY
-from onetake.infra.mediaserver import control_secret, token_keyring, token_secret
 from onetake.kit.clock import utc_now
-from onetake.kit.ids import uuid7
-from onetake.library import repository, tasks
+from onetake.library import tasks
 from onetake.library.models import Shelf, Video
-from onetake.library.search import fold
 from onetake.library.service import retention
-from onetake.library.service.playback import Signer
-from onetake.library.service.videos import COMPATIBLE_FOLDER, enqueue_compatible, enqueue_removal, shelf_of
+from onetake.library.service.videos import enqueue_removal
 from onetake.sources import service as sources
 from onetake.sources.models import Protocol
 from onetake.sources.schemas import SourceCreate
-
-
-class Library:
-    """Videos with their files, a worker, and the file process that serves them."""
-
-    def __init__(self, bench: Bench, files_port: int) -> None:
-        bench.registry = REGISTRY
-        self.bench = bench
-        self.db = bench.db
-        self.data_dir = bench.data_dir
-        self.files_port = files_port
-
-    def start(self, **fields: Any) -> None:
-        """Let a worker begin."""
-        self.bench.start(files_port=self.files_port, **fields)
-
-    async def add(self, recorded: Recorded | None = None, **fields: Any) -> Video:
-        """The row of a video; `recorded` are its files."""
-        now = utc_now()
-        values: dict[str, Any] = {
-            "asset_id": str(recorded.id if recorded else uuid7()),
-            "title": "第一讲",
-            "title_folded": fold("第一讲"),
-            "source_type": "recorded",
-            "file_path": "media/x",
-            "visibility": "public",
-            "duration": 5,
-            "file_size": 1000,
-            "created_at": now,
-            "updated_at": now,
-        }
-        video = Video(**(values | fields))
-        video.shelf = shelf_of(video)
-        async with self.db.write() as session:
-            return await repository.add(session, video)
-
-    async def row(self, video: Video) -> Video | None:
-        """The row as it is now."""
-        async with self.db.read() as session:
-            return await repository.get(session, video.id)
-
-    async def run(self, kind: str, video: Video | None = None, state: str = "done") -> Any:
-        """Run a job to the given state; its result, or why it waits."""
-        number = await self.bench.add(kind, {"video_id": video.id} if video else {})
-        detail = await self.bench.until(number, state, "failed")
-        assert detail.job.state == state, detail.job.error
-        return detail.result if state == "done" else detail.job.error
-
-    async def watch(self, video: Video) -> None:
-        """Read some bytes of it through the file process, as a player does."""
-        play = Signer(token_keyring(self.data_dir)).play(video, None, None, 0)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.files_port}") as http:
-            assert (await http.get(play.mp4_url, headers={"Range": "bytes=0-99"})).status_code == 206
-
-
-@pytest.fixture
-async def library(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Library]:
-    data_dir = tmp_path / "data"
-    data_dir.mkdir()
-    options = MediaOptions(
-        data_dir, files_port=0, control_secret=control_secret(data_dir), token_secret=token_secret(data_dir)
-    )
-    bench = Bench(sqlite_database, data_dir)
-    async with running(options, FileServer(options)) as port:
-        yield Library(bench, port)
-        await bench.stop()
 
 
 class TestStills:
@@ -241,44 +160,6 @@ class TestRetention:
         assert await kinds(library) == ["library.low_disk"]
 
 
-class TestCompatible:
-    async def test_several_files_become_one_that_an_old_player_reads(self, library: Library) -> None:
-        recorded = record(library.data_dir, rotate_s=2)
-        assert len(list((recorded.folder / "source").glob("*.mp4"))) > 1
-        video = await library.add(recorded)
-        library.start()
-        await library.run("library.compatible", video)
-        made = recorded.folder / COMPATIBLE_FOLDER / "video-000.mp4"
-        data = made.read_bytes()
-        assert data.index(b"moov") < data.index(b"mdat")
-        assert abs(played_s(made) - 5) < 0.3
-        await library.run("library.tidy_downloads")
-        assert made.exists()
-        yesterday = time.time() - tasks.COMPATIBLE_KEEP_S - 60
-        os.utime(made.parent, (yesterday, yesterday))
-        assert await library.run("library.tidy_downloads") == {"removed": 1}
-        async with library.db.write() as session:
-            await enqueue_compatible(session, video)  # asked for again
-        await library.bench.eventually(lambda: exists(made))
-
-    async def test_one_that_is_being_recorded_is_left_alone(self, library: Library) -> None:
-        video = await library.add(is_live=True)
-        library.start()
-        assert "skipped" in await library.run("library.compatible", video)
-
-
-def played_s(path: Path) -> float:
-    """Length of what Debian's ffmpeg 5.1 decodes without a complaint."""
-    if not clips.DEBIAN_FFMPEG.exists():
-        clips.missing("Debian's ffmpeg is not installed")
-    quiet = [str(clips.DEBIAN_FFMPEG), "-v", "error", "-progress", "-"]
-    command = [*quiet, "-i", str(path), "-vsync", "passthrough", "-enc_time_base:v", "1:90000", "-f", "null", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stderr == ""
-    times = [line.partition("=")[2] for line in done.stdout.splitlines() if line.startswith("out_time_us=")]
-    return int(times[-1]) / 1e6
-
-
 def fill_disk(monkeypatch: pytest.MonkeyPatch, used: int) -> list[object]:
     """A disk of 100 bytes; the list grows with every look at it."""
     looks: list[object] = []
@@ -316,7 +197,3 @@ async def all_done(library: Library) -> bool:
 
 async def looked(looks: list[object], times: int) -> bool:
     return len(looks) >= times
-
-
-async def exists(path: Path) -> bool:
-    return await asyncio.to_thread(path.exists)

@@ -45,6 +45,8 @@ PUBLIC = frozenset(
         "POST /api/auth/refresh",
         "POST /api/auth/logout",
         "GET /api/videos",
+        "GET /api/videos/sources",
+        "GET /api/videos/{id}/compatible",
         "GET /api/videos/{id}",
         "GET /api/videos/{id}/play",
         "POST /api/videos/views",

@@ -1,4 +1,4 @@
-"""The tables of the library: videos, their search index, watch positions."""
+"""The tables of the library: videos, their search index, watch positions, copies for download."""
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -105,3 +105,16 @@ class WatchProgress(Base):
     watched_s: Mapped[int] = mapped_column(Integer, default=0)
     device_type: Mapped[str] = mapped_column(String(16), default="")
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CompatibleCopy(Base):
+    """The compatible MP4 of a video: the job that makes it, and since when it is there. Small: rows live for a day."""
+
+    __tablename__ = "compatible_copies"
+
+    video_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    job_id: Mapped[int] = mapped_column(BigId)
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

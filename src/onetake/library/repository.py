@@ -3,17 +3,21 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, tuple_, union_all, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from onetake.infra.db import upsert
+from onetake.infra.db.rows import matched_rows
 from onetake.kit.paging import PageRequest, SortKey
-from onetake.library.models import Shelf, Video, VideoGram, WatchProgress
+from onetake.library.models import CompatibleCopy, Shelf, Video, VideoGram, WatchProgress
 from onetake.library.search import END, LAST, Query, like_pattern, title_grams
+from onetake.sources.models import LiveSource
 
 COUNT_LIMIT = 10_000
 """Lists are counted, and paged through, this far; beyond it a total reads "10000+"."""
+MAX_SOURCES = 1_000
 RARE_GRAM = 20_000
 """A gram with at most so many titles is looked up by itself; a commoner one is met soon enough on the sort index."""
 
@@ -50,6 +54,20 @@ async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: 
     driving = gram if gram is not None and gram.titles <= RARE_GRAM else None
     ids: list[int] = list((await session.execute(_page_of_ids(wanted, sort, page, driving))).scalars())
     return await by_ids(session, ids), total
+
+
+class NamedSource(NamedTuple):
+    """A source, as a filter offers it."""
+
+    id: int
+    name: str
+
+
+async def sources_on(session: AsyncSession, shelves: Sequence[Shelf]) -> list[NamedSource]:
+    """Sources that have a video on one of the shelves, by name: a look at one index per source, however many videos."""
+    looks = [exists().where(Video.source_id == LiveSource.id, Video.shelf == shelf) for shelf in shelves]
+    statement = select(LiveSource.id, LiveSource.name).where(or_(*looks)).order_by(LiveSource.name, LiveSource.id)
+    return [NamedSource(*row) for row in await session.execute(statement.limit(MAX_SOURCES))]
 
 
 async def by_ids(session: AsyncSession, ids: Sequence[int]) -> list[Video]:
@@ -169,6 +187,40 @@ async def progress_of(session: AsyncSession, user_id: int, video_ids: Sequence[i
         select(WatchProgress).where(WatchProgress.user_id == user_id, WatchProgress.video_id.in_(video_ids))
     )
     return {row.video_id: row for row in rows}
+
+
+async def lock(session: AsyncSession, video_id: int) -> Video | None:
+    """One video as it is now; nobody else locks it before this transaction ends."""
+    statement = select(Video).where(Video.id == video_id).with_for_update()
+    found: Video | None = await session.scalar(statement.execution_options(populate_existing=True))
+    return found
+
+
+async def get_copy(session: AsyncSession, video_id: int) -> CompatibleCopy | None:
+    """What is known of the compatible MP4 of a video."""
+    return await session.get(CompatibleCopy, video_id)
+
+
+async def save_copy(
+    session: AsyncSession, video_id: int, job_id: int, requested_at: datetime, made_at: datetime | None = None
+) -> None:
+    """Note who makes the compatible MP4 of a video, and since when it is there."""
+    values = {"video_id": video_id, "job_id": job_id, "requested_at": requested_at, "made_at": made_at}
+    await upsert(session, CompatibleCopy, values, key=["video_id"])
+
+
+async def copies_before(session: AsyncSession, moment: datetime, limit: int) -> list[tuple[CompatibleCopy, str]]:
+    """Compatible MP4s made, or asked for and never made, before `moment`, each with the asset of its video."""
+    is_old = func.coalesce(CompatibleCopy.made_at, CompatibleCopy.requested_at) < moment
+    statement = select(CompatibleCopy, Video.asset_id).join(Video, Video.id == CompatibleCopy.video_id)
+    rows = await session.execute(statement.where(is_old).order_by(CompatibleCopy.video_id).limit(limit))
+    return [(copy, asset_id) for copy, asset_id in rows]
+
+
+async def forget_copy(session: AsyncSession, copy: CompatibleCopy) -> bool:
+    """Drop the row unless another copy has been asked for since."""
+    same = (CompatibleCopy.video_id == copy.video_id, CompatibleCopy.job_id == copy.job_id)
+    return await matched_rows(session, delete(CompatibleCopy).where(*same)) == 1
 
 
 # -- building the statements ---------------------------------------------------------------------------------------

@@ -111,6 +111,39 @@ class PlayView(BaseModel):
     last_position: int = Field(description="Where the signed-in viewer stopped; 0 for others.")
 
 
+class CopyState(StrEnum):
+    """How a compatible MP4 stands."""
+
+    NONE = "none"
+    QUEUED = "queued"
+    RUNNING = "running"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class CompatibleView(BaseModel):
+    """The compatible MP4 of a video: one progressive file that every player takes."""
+
+    state: CopyState = Field(description="`none`: nobody has asked for it in the last day.")
+    progress: float = Field(description="0 to 1, while it is being made.")
+    ready_until: datetime | None = Field(description="When it is removed (UTC), unless it is being read then.")
+    file_size: int | None = Field(description="Bytes.")
+    download_url: str | None = Field(description="Signed path to download it, when it is ready.")
+    error_code: str | None = Field(
+        description="Why it could not be made: `copy_no_room`, `copy_nothing`, `copy_damaged` or `copy_failed`."
+    )
+    error_message: str | None = Field(description="The same in words; for those who manage videos.")
+
+
+class VideoSource(BaseModel):
+    """A source that the caller may see videos of."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int = Field(description="Number of the source.")
+    name: str = Field(description="Name of the source.")
+
+
 class ProgressReport(_Body):
     """Where a viewer is. Sent every few seconds while playing."""
 

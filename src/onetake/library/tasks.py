@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -12,27 +11,27 @@ from typing import Any
 
 from onetake.infra.db import Database
 from onetake.infra.db.errors import DATABASE_TROUBLE
-from onetake.infra.jobs import JobContext, RetryLater, enqueue_unless_active, job, periodic
+from onetake.infra.jobs import ChildFailed, JobContext, JobFailed, RetryLater, enqueue_unless_active, job, periodic
 from onetake.infra.mediaserver import FileServer, MediaServerRefused, MediaServerUnavailable
 from onetake.infra.settings import Settings
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError
 from onetake.library import repository
-from onetake.library.models import Video
-from onetake.library.service import retention
-from onetake.library.service.videos import COMPATIBLE_FOLDER
+from onetake.library.errors import CopyDamaged, CopyNoRoom, CopyNothing
+from onetake.library.models import CompatibleCopy, Video
+from onetake.library.service import compatible, retention
 from onetake.media.ffmpeg.errors import NoTracks
-from onetake.media.index import BadIndex, IndexReader
-from onetake.media.recording.paths import asset_folder, index_path, video_files
+from onetake.media.joining import Joining, plan
+from onetake.media.recording.paths import asset_folder, video_files
 from onetake.media.stills import make_poster, make_storyboard
 
 RENDITION = "source"
 POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 FIRST_PICTURE_S = 4
 MAX_ROUNDS = 200
-COMPATIBLE_KEEP_S = 24 * 3600
+COPY = "compatible.mp4"
+SLOW_DISK_BYTES_S = 10_000_000
 DISK_LOOK_S = 60.0
-_AUDIO = ["-c:a", "aac", "-b:a", "160k"]
 _logger = logging.getLogger(__name__)
 
 
@@ -122,31 +121,37 @@ async def make_room(ctx: JobContext) -> dict[str, int]:
     return {"expired": expired, "removed": removed}
 
 
-@job("library.compatible", queue="video")
+@job("library.compatible", queue="video", priority=compatible.LATER_THAN_STILLS, max_attempts=compatible.ATTEMPTS)
 async def make_compatible(ctx: JobContext) -> dict[str, Any]:
     """One progressive MP4 (`+faststart`, AAC) of a finished recording, kept for a day."""
     video = await _video(ctx.db, ctx)
-    if video is None or video.is_live:
+    if video is None or video.is_live or video.deleted_at is not None:
         return {"skipped": "it is gone, or still being recorded"}
-    sources = video_files(_folder(ctx.settings, video) / RENDITION)
-    folder = await asyncio.to_thread(ctx.workdir.make)
-    listing = folder / "list.ffconcat"
-    await asyncio.to_thread(lambda: listing.write_text(_concat(sources), "utf-8"))
-    target = folder / "compatible.mp4"
-    inputs: list[str | Path] = ["-protocol_whitelist", "file,pipe", "-f", "concat", "-safe", "0", "-i", listing]
-    shape = ["-map", "0:v:0?", "-map", "0:a:0?", "-c:v", "copy", *_AUDIO, "-movflags", "+faststart", "-f", "mp4"]
-    await ctx.ffmpeg([*inputs, *shape, target], duration_s=video.duration)
-    final = _folder(ctx.settings, video) / COMPATIBLE_FOLDER / "video-000.mp4"
-    await asyncio.to_thread(final.parent.mkdir, exist_ok=True)
-    async with ctx.finish({"file": final.name}, files={target.name: final}):
-        pass
-    return {"file": final.name}
+    if not await asyncio.to_thread(_has_room, ctx.settings, video.file_size):
+        raise JobFailed(CopyNoRoom().detail("en"))
+    joining = await asyncio.to_thread(_plan, ctx, video)
+    await _run_ffmpeg(ctx, joining, video.file_size)
+    result = {"copied": joining.copies}
+    async with ctx.finish(result, files={COPY: compatible.copy_path(ctx.settings.data_dir, video.asset_id)}) as session:
+        row = await repository.lock(session, video.id)
+        if row is None or row.deleted_at is not None:
+            raise JobFailed("the video was thrown away meanwhile")
+        await repository.save_copy(session, video.id, ctx.id, utc_now(), made_at=utc_now())
+    return result
 
 
 @job("library.tidy_downloads", queue="stats")
 async def tidy_downloads(ctx: JobContext) -> dict[str, int]:
-    """Remove compatible MP4s that are older than a day; they can be made again."""
-    removed = await asyncio.to_thread(_remove_old_downloads, ctx.settings.data_dir / "media")
+    """Remove compatible MP4s that are older than a day and not being read; they can be made again."""
+    aside = await asyncio.to_thread(ctx.workdir.make)
+    reads = await _reads(ctx.settings)
+    async with ctx.db.read() as session:
+        old = await repository.copies_before(session, utc_now() - compatible.KEEP, retention.BATCH)
+    removed = 0
+    for copy, asset_id in old:
+        ctx.check()
+        if not retention.read_lately(asset_id, reads):
+            removed += await _set_aside(ctx, copy, asset_id, aside)
     return {"removed": removed}
 
 
@@ -197,27 +202,44 @@ def _remove_folder(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _concat(sources: list[Path]) -> str:
-    """The list for ffmpeg's concat demuxer; the names are ours and need no quoting but the path might.
-
-    Each file goes on with the clock of the one before, which ffmpeg takes for its length: so the lengths are told.
-    """
-    return "ffconcat version 1.0\n" + "".join(_concat_entry(path) for path in sources)
+def _has_room(settings: Settings, wanted_bytes: int) -> bool:
+    """Whether the disk stays below the mark from which on the trash is emptied."""
+    usage = shutil.disk_usage(settings.data_dir)
+    return usage.used + wanted_bytes <= settings.disk_high_ratio * usage.total
 
 
-def _concat_entry(path: Path) -> str:
-    quoted = str(path.absolute()).replace("'", "'\\''")
-    with contextlib.suppress(BadIndex, OSError), IndexReader(index_path(path)) as index:
-        if len(index):
-            length_s = (index[-1].end_ticks - index[0].dts_ticks) / index.header.timescale
-            return f"file '{quoted}'\nduration {length_s:.6f}\n"
-    return f"file '{quoted}'\n"
+def _plan(ctx: JobContext, video: Video) -> Joining:
+    """What ffmpeg has to do, with its lists in the work folder. Raises JobFailed."""
+    folder = ctx.workdir.make()
+    try:
+        joining = plan(video_files(_folder(ctx.settings, video) / RENDITION), COPY)
+    except (ValueError, OSError) as error:
+        ctx.log(str(error))
+        raise JobFailed(CopyDamaged().detail("en")) from error
+    if joining is None:
+        raise JobFailed(CopyNothing().detail("en"))
+    for name, text in joining.lists.items():
+        (folder / name).write_text(text, "utf-8")
+    return joining
 
 
-def _remove_old_downloads(media: Path) -> int:
-    removed = 0
-    for folder in media.glob(f"*/*/*/{COMPATIBLE_FOLDER}"):
-        if time.time() - folder.stat().st_mtime > COMPATIBLE_KEEP_S:
-            shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-    return removed
+async def _run_ffmpeg(ctx: JobContext, joining: Joining, size_bytes: int) -> None:
+    """Moving the `moov` box to the front rewrites the whole file, in silence. Raises JobFailed."""
+    silence_s = ctx.settings.job_silence_s + size_bytes / SLOW_DISK_BYTES_S
+    ctx.stage("copy" if joining.copies else "encode")
+    try:
+        await ctx.ffmpeg(joining.arguments, duration_s=joining.length_s, silence_s=silence_s)
+    except ChildFailed as error:  # the same files fail in the same way the next time
+        raise JobFailed(str(error)) from error
+
+
+async def _set_aside(ctx: JobContext, copy: CompatibleCopy, asset_id: str, aside: Path) -> bool:
+    """Move an old copy into the work folder, which is removed with the job; not when it was asked for again."""
+    folder = compatible.copy_path(ctx.settings.data_dir, asset_id).parent
+    async with ctx.db.write() as session:
+        await repository.lock(session, copy.video_id)
+        if not await repository.forget_copy(session, copy):
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            await asyncio.to_thread(folder.rename, aside / asset_id)
+    return True

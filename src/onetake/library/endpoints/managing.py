@@ -94,17 +94,3 @@ async def choose_poster(
     video.poster_time_s = body.time_s
     await enqueue_unless_active(session, "library.stills", {"video_id": id, "time_s": body.time_s}, queue="video")
     return video_view(video, viewer, signer(request))
-
-
-@router.post(
-    "/{id}/compatible",
-    operation_id="makeCompatible",
-    summary="Make an MP4 that plays everywhere",
-    status_code=status.HTTP_202_ACCEPTED,
-    responses=answers(409),
-)
-async def make_compatible(id: IdPath, request: Request, viewer: Manager, session: WriteSession) -> VideoView:
-    """One progressive MP4 with AAC sound, by a job; kept for a day."""
-    video = await service.managed_video(session, id)
-    await service.enqueue_compatible(session, video)
-    return video_view(video, viewer, signer(request))

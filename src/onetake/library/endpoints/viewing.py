@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic import AwareDatetime
 
-from onetake.accounts.auth import MaybeSignedIn, SignedInUser
+from onetake.accounts.auth import MaybeSignedIn, Principal, SignedInUser
 from onetake.infra.web.deps import ClientDep, DatabaseDep, IdPath, PageDep, ReadSession, SearchText, WriteSession
 from onetake.infra.web.openapi import answers
 from onetake.kit.errors import Forbidden
@@ -14,7 +14,7 @@ from onetake.kit.paging import Page, page_of, parse_sort
 from onetake.library.endpoints.views import signer, video_view, video_views
 from onetake.library.models import SourceType
 from onetake.library.repository import SORTABLE, VideoFilter
-from onetake.library.schemas import PlayView, ProgressReport, VideoView, ViewReport
+from onetake.library.schemas import PlayView, ProgressReport, VideoSource, VideoView, ViewReport
 from onetake.library.search import parse_query
 from onetake.library.service import videos as service
 from onetake.library.service import watching
@@ -25,6 +25,7 @@ from onetake.sources.service import find_source
 router = APIRouter(prefix="/api/videos", tags=["videos"])
 _MAX_ID = 2**63 - 1
 _Seconds = Annotated[int | None, Query(ge=0, le=31_536_000, description="Length in seconds.")]
+Trash = Annotated[bool, Query(description="The trash instead; for those who manage videos.")]
 
 
 async def _filter(
@@ -37,10 +38,9 @@ async def _filter(
     created_to: Annotated[AwareDatetime | None, Query(description="Older than this.")] = None,
     min_duration: _Seconds = None,
     max_duration: _Seconds = None,
-    trash: Annotated[bool, Query(description="The trash instead; for those who manage videos.")] = False,
+    trash: Trash = False,
 ) -> VideoFilter:
-    if trash and not service.manages(viewer):
-        raise Forbidden
+    _may_see_trash(viewer, trash)
     return VideoFilter(
         shelves=service.shelves_of(viewer, trash=trash),
         query=parse_query(q or ""),
@@ -81,6 +81,14 @@ async def list_videos(
     return page_of(video_views(found, viewer, signer(request), positions), total, page)
 
 
+@router.get("/sources", operation_id="listVideoSources", summary="Sources to filter by", responses=answers(403))
+async def list_sources(viewer: MaybeSignedIn, session: ReadSession, trash: Trash = False) -> list[VideoSource]:
+    """The sources that the caller may see videos of, by name; at most a thousand."""
+    _may_see_trash(viewer, trash)
+    found = await service.list_sources(session, viewer, trash=trash)
+    return [VideoSource.model_validate(source) for source in found]
+
+
 @router.get("/{id}", operation_id="getVideo", summary="Show a video", responses=answers(401, 404))
 async def get_video(id: IdPath, request: Request, viewer: MaybeSignedIn, session: ReadSession) -> VideoView:
     """One video; 404 when the caller may not know of it."""
@@ -118,6 +126,11 @@ async def count_views(
     who = viewer_name(viewer) if viewer else f"{client.ip}|{client.user_agent}"
     _counter(request).count(who, client.user_agent, body.video_ids)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+def _may_see_trash(viewer: Principal | None, trash: bool) -> None:
+    if trash and not service.manages(viewer):
+        raise Forbidden
 
 
 def _counter(request: Request) -> ViewCounter:

@@ -10,6 +10,7 @@ from onetake.kit.ids import random_hex
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour, sign
 from onetake.library.models import Video
 from onetake.library.schemas import PlayView
+from onetake.library.service.compatible import FOLDER
 from onetake.sources.playback import PLAY_TTL_S, live_base
 
 LIST_TTL_S = 6 * 3600
@@ -42,6 +43,12 @@ class Signer:
             duration=video.duration,
             last_position=last_position,
         )
+
+    def copy_url(self, video: Video, viewer: Principal | None) -> str:
+        """Address to download the compatible MP4."""
+        session, who = random_hex(64), viewer_name(viewer)
+        base = self._asset_base(video, Method.DOWNLOAD, session, who, round_up_hour(time.time() + PLAY_TTL_S))
+        return f"{base}/{FOLDER}/video.mp4?download={quote(video.title, safe='')}"
 
     def stills(self, video: Video, viewer: Principal | None) -> tuple[str | None, str | None]:
         """Addresses of poster and storyboard for a list: equal for hours, so that browsers keep the pictures."""

@@ -71,4 +71,9 @@ async def empty_trash(session: AsyncSession, before: datetime, reads: Mapping[st
 
 def in_use(video: Video, reads: Mapping[str, float]) -> bool:
     """Whether a video is being recorded, or was read by the media server in the last minute (`reads`: Unix s)."""
-    return video.is_live or time.time() - reads.get(video.asset_id, 0.0) < IN_USE_S
+    return video.is_live or read_lately(video.asset_id, reads)
+
+
+def read_lately(asset_id: str, reads: Mapping[str, float]) -> bool:
+    """Whether the media server has read anything of an asset in the last minute."""
+    return time.time() - reads.get(asset_id, 0.0) < IN_USE_S

@@ -21,8 +21,6 @@ from onetake.library.search import fold
 from onetake.sources.models import Visibility
 
 _SHELVES = {Visibility.PUBLIC: Shelf.PUBLIC, Visibility.MEMBERS: Shelf.MEMBERS}
-COMPATIBLE_FOLDER = "compatible"
-"""Folder of a video's progressive MP4, a rendition of its own for the file process."""
 _FIELDS = ("title", "description", "visibility", "is_protected", "deleted_at")
 
 
@@ -54,6 +52,11 @@ async def list_videos(
 ) -> tuple[list[Video], int]:
     """One page of videos and the total (counted to 10 001)."""
     return await repository.find(session, wanted, sort, page)
+
+
+async def list_sources(session: AsyncSession, viewer: Principal | None, *, trash: bool) -> list[repository.NamedSource]:
+    """The sources that somebody may see videos of, by name."""
+    return await repository.sources_on(session, shelves_of(viewer, trash=trash))
 
 
 async def get_video(session: AsyncSession, video_id: int, viewer: Principal | None) -> Video:
@@ -129,13 +132,6 @@ async def delete_video(session: AsyncSession, video_id: int) -> None:
 async def enqueue_removal(session: AsyncSession, video: Video) -> None:
     """The job that removes files first and the row last (DESIGN §6)."""
     await enqueue_unless_active(session, "library.remove", {"video_id": video.id}, queue="stats")
-
-
-async def enqueue_compatible(session: AsyncSession, video: Video) -> None:
-    """The job that makes a progressive MP4. Raises VideoIsLive."""
-    if video.is_live:
-        raise VideoIsLive
-    await enqueue_unless_active(session, "library.compatible", {"video_id": video.id}, queue="video")
 
 
 async def act_on_many(session: AsyncSession, ids: Sequence[int], action: BatchAction) -> dict[int, str]:

@@ -944,11 +944,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * How the compatible MP4 stands
+         * @description For everybody who may watch the video: whether it is there, how far it is, or why it could not be made.
+         */
+        get: operations["getCompatible"];
         put?: never;
         /**
          * Make an MP4 that plays everywhere
-         * @description One progressive MP4 with AAC sound, by a job; kept for a day.
+         * @description One progressive MP4 with AAC sound, by a job; kept for a day. It is never made twice at once.
          */
         post: operations["makeCompatible"];
         delete?: never;
@@ -1069,6 +1073,26 @@ export interface paths {
          * @description The videos that the next nightly run moves to the trash. Nothing is changed.
          */
         get: operations["previewRetention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sources to filter by
+         * @description The sources that the caller may see videos of, by name; at most a thousand.
+         */
+        get: operations["listVideoSources"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1406,6 +1430,44 @@ export interface components {
             };
         };
         /**
+         * CompatibleView
+         * @description The compatible MP4 of a video: one progressive file that every player takes.
+         */
+        CompatibleView: {
+            /**
+             * Download Url
+             * @description Signed path to download it, when it is ready.
+             */
+            download_url: string | null;
+            /**
+             * Error Code
+             * @description Why it could not be made: `copy_no_room`, `copy_nothing`, `copy_damaged` or `copy_failed`.
+             */
+            error_code: string | null;
+            /**
+             * Error Message
+             * @description The same in words; for those who manage videos.
+             */
+            error_message: string | null;
+            /**
+             * File Size
+             * @description Bytes.
+             */
+            file_size: number | null;
+            /**
+             * Progress
+             * @description 0 to 1, while it is being made.
+             */
+            progress: number;
+            /**
+             * Ready Until
+             * @description When it is removed (UTC), unless it is being read then.
+             */
+            ready_until: string | null;
+            /** @description `none`: nobody has asked for it in the last day. */
+            state: components["schemas"]["CopyState"];
+        };
+        /**
          * Config
          * @description What the web page needs before anybody signs in.
          */
@@ -1439,6 +1501,12 @@ export interface components {
              */
             version: string;
         };
+        /**
+         * CopyState
+         * @description How a compatible MP4 stands.
+         * @enum {string}
+         */
+        CopyState: "none" | "queued" | "running" | "ready" | "failed";
         /**
          * CronPreview
          * @description What an expression means before it is saved.
@@ -4142,6 +4210,22 @@ export interface components {
              * @example lin.wei
              */
             username: string;
+        };
+        /**
+         * VideoSource
+         * @description A source that the caller may see videos of.
+         */
+        VideoSource: {
+            /**
+             * Id
+             * @description Number of the source.
+             */
+            id: number;
+            /**
+             * Name
+             * @description Name of the source.
+             */
+            name: string;
         };
         /**
          * VideoUpdate
@@ -8874,6 +8958,83 @@ export interface operations {
             };
         };
     };
+    getCompatible: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompatibleView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     makeCompatible: {
         parameters: {
             query?: never;
@@ -8892,7 +9053,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VideoView"];
+                    "application/json": components["schemas"]["CompatibleView"];
                 };
             };
             /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
@@ -8943,6 +9104,17 @@ export interface operations {
             /** @description Some of the values are not valid. */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9435,6 +9607,74 @@ export interface operations {
             };
             /** @description Signed in, but not allowed to; or a request from a page of another site. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listVideoSources: {
+        parameters: {
+            query?: {
+                /** @description The trash instead; for those who manage videos. */
+                trash?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoSource"][];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
