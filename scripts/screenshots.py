@@ -119,7 +119,7 @@ def take(browser: Browser, origin: str, shot: Shot) -> None:
 def show(page: Page, shot: Shot) -> None:
     """Everything that loads late is there, and what should be open is open."""
     if "/system" in shot.path:
-        expect(page.locator("[data-test=chart] canvas")).to_have_count(4)
+        expect(page.locator("[data-test=chart] canvas")).to_have_count(6)
     if shot.open:
         page.locator(shot.open).first.click()
         expect(page.locator("[role=dialog]:visible")).to_be_visible()

@@ -175,6 +175,30 @@ def test_a_schedule_says_what_it_means_before_it_is_saved(operator: Page) -> Non
     expect(row).to_have_count(0)
 
 
+def test_the_system_page_shows_what_runs_and_what_does_not_come_in(operator: Page) -> None:
+    live_test_source(operator, "Dance hall")
+    operator.locator("[data-test=source-add]").click()
+    dialog = operator.get_by_role("dialog", name="Add source")
+    dialog.locator("input[name=name]").fill("Cellar camera")
+    choose(operator, dialog, "Protocol", "Pull RTSP")
+    dialog.locator("input[name=url]").fill("rtsp://127.0.0.1:9/cellar")
+    dialog.locator("[data-test=source-save]").click()
+    card(operator, "Dance hall").locator("[data-test=record-start]").click()
+    expect(card(operator, "Dance hall").locator("[data-test=record-clock]")).to_be_visible(timeout=MEDIA_MS)
+
+    go(operator, "/admin/system")
+    media = operator.get_by_role("region", name="Media server")
+    expect(media).to_contain_text("Running")
+    expect(media.locator("[data-test=stat]").filter(has_text="Live streams")).to_contain_text("0 pushed")
+    expect(media.locator("[data-test=stat]").filter(has_text="Sent to viewers")).to_contain_text("bit/s")
+    recorder = operator.get_by_role("table", name="Recordings in progress").locator("tr", has_text="Dance hall")
+    expect(recorder).to_contain_text("Recording")
+    expect(operator.locator("[data-test=pulls]")).to_contain_text("Cellar camera", timeout=MEDIA_MS)
+    expect(operator.locator("[data-test=warnings]")).to_contain_text("Cellar camera does not come in:")
+    expect(operator.locator("[data-test=disk]").first).to_contain_text("Forecast after six hours")
+    assert axe_violations(operator) == []
+
+
 def test_a_deleted_source_is_gone(operator: Page) -> None:
     source = live_test_source(operator, "Old hall")
     source.locator("[data-test=source-more]").click()

@@ -6,7 +6,7 @@ from tests.e2e.browsing import go
 
 def test_figures_disks_processes_and_versions_are_real(admin: Page) -> None:
     go(admin, "/admin/system")
-    expect(admin.locator("[data-test=stat]")).to_have_count(4)
+    expect(admin.locator("[data-test=stat]")).to_have_count(8)
     expect(admin.locator("[data-test=disk]").first).to_contain_text("free of")
     processes = admin.get_by_role("table", name="Processes")
     expect(processes).to_contain_text("API and pages")
@@ -28,7 +28,7 @@ def test_the_charts_move(admin: Page) -> None:
 
 def test_the_charts_are_gone_with_the_page(admin: Page) -> None:
     go(admin, "/admin/system")
-    expect(admin.locator("[data-test=chart] canvas")).to_have_count(4)
+    expect(admin.locator("[data-test=chart] canvas")).to_have_count(6)
     admin.get_by_role("link", name="Users").click()
     expect(admin.locator("h1")).to_have_text("Users")
     expect(admin.locator("canvas")).to_have_count(0)

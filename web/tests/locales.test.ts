@@ -26,7 +26,9 @@ function textsOf(language: string): Map<string, string> {
   return flatten(mergeLocales(Object.fromEntries(own.map((name) => [name, JSON.parse(readFileSync(name, 'utf8'))]))))
 }
 
-const placeholders = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort()
+/** The forms of a text that depends on a number. */
+const forms = (text: string): string[] => text.split(' | ')
+const placeholders = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g))].sort()
 
 /** Attributes that are read out or shown. */
 const SPOKEN = /^(title|label|placeholder|alt|aria-label)$/
@@ -64,6 +66,20 @@ describe('locale files', () => {
       expect(text.trim(), key).not.toBe('')
       expect(placeholders(text), key).toEqual(placeholders(english.get(key) ?? ''))
     }
+  })
+
+  it('say one thing and two things each in its own form', () => {
+    const counting = [...english].filter(([, text]) => /\{n\} [a-z]+s\b/.test(text))
+    expect(counting.length).toBeGreaterThan(5)
+    for (const [key, text] of counting) expect(forms(text), key).toHaveLength(2)
+  })
+
+  it('are asked with the number where a form depends on it', () => {
+    const counted = [...english].filter(([, text]) => forms(text).length > 1).map(([key]) => key.replaceAll('.', '\\.'))
+    const without = new RegExp(`\\bt\\(\\s*'(${counted.join('|')})'(\\)|, \\{[^}]*\\}\\))`)
+    expect("t('library.card.views', { n: 1 })").toMatch(without)
+    expect("t('library.card.views', { n: '1' }, 1)").not.toMatch(without)
+    for (const name of sources) expect(readFileSync(name, 'utf8'), relative(src, name)).not.toMatch(without)
   })
 
   it('mix no script: simplified in zh-CN, traditional in zh-TW', () => {

@@ -24,7 +24,10 @@ export type Worker = ItemOf<Json<paths['/api/jobs/workers']['get']>>
 export type AuditEntry = ItemOf<Json<paths['/api/audit']['get']>>
 export type SystemStatus = Json<paths['/api/system/status']['get']>
 /** The part of the status that also comes live. */
-export type SystemLoad = Omit<SystemStatus, 'host' | 'cpu_count' | 'uptime_s' | 'versions' | 'jobs' | 'warnings'>
+export type SystemLoad = Omit<
+  SystemStatus,
+  'host' | 'cpu_count' | 'uptime_s' | 'versions' | 'jobs' | 'recorders' | 'pulls_in_trouble' | 'warnings'
+>
 export type SystemHistory = Json<paths['/api/system/history']['get']>
 export type UserQuery = NonNullable<paths['/api/users']['get']['parameters']['query']>
 export type JobQuery = NonNullable<paths['/api/jobs']['get']['parameters']['query']>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ApiError } from '@/api/errors'
+import { alarmsOf } from './alarms'
 import { matchLanguage } from './i18n/languages'
 import { adminMenu, modules } from './modules'
 import { shouldRetry } from './query'
@@ -21,6 +22,21 @@ describe('matchLanguage', () => {
     [[], 'en'],
   ])('%j is %s', (tags, language) => {
     expect(matchLanguage(tags)).toBe(language)
+  })
+})
+
+describe('alarmsOf', () => {
+  const warning = (code: string, level: 'info' | 'warning' | 'critical') => ({ code, level, text: code })
+
+  it('takes what is critical and what is about the disk, three at most', () => {
+    const found = alarmsOf([
+      warning('media_away', 'critical'),
+      warning('disk_low', 'warning'),
+      warning('memory_high', 'warning'),
+      warning('jobs_failed', 'info'),
+    ])
+    expect(found.map(({ code }) => code)).toEqual(['media_away', 'disk_low'])
+    expect(alarmsOf(Array.from({ length: 5 }, () => warning('no_worker', 'critical')))).toHaveLength(3)
   })
 })
 

@@ -15,7 +15,7 @@ export function useRules() {
   })
   return {
     required: (): FormItemRule => ({ ...test((value) => value.trim() === '', () => t('ui.form.required')), required: true }),
-    atLeast: (n: number): FormItemRule => test((value) => value !== '' && [...value].length < n, () => t('ui.form.min', { n })),
+    atLeast: (n: number): FormItemRule => test((value) => value !== '' && [...value].length < n, () => t('ui.form.min', n)),
     email: (): FormItemRule => test((value) => value !== '' && !EMAIL.test(value), () => t('ui.form.email')),
     sameAs: (other: () => string): FormItemRule => test((value) => value !== other(), () => t('ui.form.mismatch')),
   }

@@ -22,13 +22,13 @@ export function useBulk() {
     chosen.value = chosen.value.filter((id) => !ids.includes(id))
     const succeeded = ids.filter((id) => results[String(id)] === 'done')
     if (action === 'trash' && done > 0) await undo(succeeded)
-    else if (done > 0) notify('success', t('library.admin.done', { n: done }))
-    if (done < ids.length) notify('warning', t('library.admin.notDone', { n: ids.length - done }))
+    else if (done > 0) notify('success', t('library.admin.done', done))
+    if (done < ids.length) notify('warning', t('library.admin.notDone', ids.length - done))
   }
   function removal(n: number) {
     return {
       title: t('library.admin.removeTitle'),
-      text: t('library.admin.removeText', { n }),
+      text: t('library.admin.removeText', n),
       yes: t('library.admin.remove'),
       danger: true,
     }

@@ -18,7 +18,7 @@ export function useUndo() {
       batch.mutateAsync({ ids, action: 'restore' }).catch(showProblem)
     }
     const button = h('button', { type: 'button', class: 'ot-undo', 'data-test': 'undo', onClick: undo }, t('library.admin.undo'))
-    const message = h('span', { class: 'ot-undo-line' }, [t('library.admin.trashed', { n: ids.length }), button])
+    const message = h('span', { class: 'ot-undo-line' }, [t('library.admin.trashed', ids.length), button])
     const shown = ElMessage({ type: 'success', message, duration: SHOWN_MS, showClose: true })
   }
 }

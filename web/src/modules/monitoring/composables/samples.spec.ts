@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { SystemHistory } from '@/api/types'
-import { CAPACITY, Series, toLoad, type Point } from './samples'
+import type { SystemHistory, SystemLoad } from '@/api/types'
+import { CAPACITY, loadToPoint, sampleToPoint, Series, toLoad, type Point } from './samples'
 import { toneOf } from './tone'
 
 const START_MS = Date.parse('2026-05-01T00:00:00Z')
-const point = (seconds: number): Point => ({ atMs: START_MS + seconds * 1000, cpu: 1, memory: 2, received: 3, sent: 4, read: 5, written: 6, lag: 7 })
+const point = (seconds: number): Point => ({ atMs: START_MS + seconds * 1000, cpu: 1, memory: 2, received: 3, sent: 4, read: 5, written: 6, lag: 7, mediaIn: 8, mediaOut: 9, viewers: 10, streams: 1, recordings: 0 })
 const history = (count: number): SystemHistory => ({
   step_s: 10,
   samples: Array.from({ length: count }, (_value, index) => ({
@@ -43,6 +43,21 @@ describe('Series', () => {
 describe('toLoad', () => {
   it.each([null, undefined, 7, 'x', {}, { at: 'x' }])('is null for %j', (data) => {
     expect(toLoad(data)).toBeNull()
+  })
+})
+
+describe('the media server in a point', () => {
+  const load = (reachable: boolean) =>
+    ({ at: '2026-05-01T00:00:00Z', media: { reachable, viewers: 3, streams_live: 2, recordings: 1, in_bits_per_s: 8, out_bits_per_s: 24 } }) as unknown as SystemLoad
+
+  it('has its figures while it answers', () => {
+    expect(loadToPoint(load(true))).toMatchObject({ viewers: 3, streams: 2, recordings: 1, mediaIn: 8, mediaOut: 24 })
+  })
+
+  it('has none while it is away, now and in the history', () => {
+    const none = { viewers: null, streams: null, recordings: null, mediaIn: null, mediaOut: null }
+    expect(loadToPoint(load(false))).toMatchObject(none)
+    expect(history(1).samples.map(sampleToPoint)[0]).toMatchObject(none)
   })
 })
 

@@ -12,13 +12,22 @@ export interface Point {
   written: number
   /** Delay of the API's event loop, in ms. */
   lag: number
+  /** The media server's part, null while it is away; rates in bits per second. */
+  mediaIn: number | null
+  mediaOut: number | null
+  viewers: number | null
+  streams: number | null
+  recordings: number | null
 }
+
+type MediaField = 'mediaIn' | 'mediaOut' | 'viewers' | 'streams' | 'recordings'
 
 /** An hour at ten seconds, as the server keeps it, plus the moving head. */
 export const CAPACITY = 361
 
+type Sample = SystemHistory['samples'][number]
 type Measured = Pick<
-  SystemHistory['samples'][number],
+  Sample,
   | 'at'
   | 'cpu_percent'
   | 'memory_percent'
@@ -29,7 +38,7 @@ type Measured = Pick<
   | 'loop_lag_ms'
 >
 
-export function toPoint(sample: Measured): Point {
+function toMachine(sample: Measured): Omit<Point, MediaField> {
   return {
     atMs: Date.parse(sample.at),
     cpu: sample.cpu_percent,
@@ -42,9 +51,35 @@ export function toPoint(sample: Measured): Point {
   }
 }
 
+/** A sample of the history as a point. */
+export function sampleToPoint(sample: Sample): Point {
+  return {
+    ...toMachine(sample),
+    mediaIn: sample.media_in_bits_per_s ?? null,
+    mediaOut: sample.media_out_bits_per_s ?? null,
+    viewers: sample.viewers ?? null,
+    streams: sample.streams_live ?? null,
+    recordings: sample.recordings ?? null,
+  }
+}
+
+/** The present load as a point. */
+export function loadToPoint(load: SystemLoad): Point {
+  const { media } = load
+  const shown = (value: number) => (media.reachable ? value : null)
+  return {
+    ...toMachine(load),
+    mediaIn: shown(media.in_bits_per_s),
+    mediaOut: shown(media.out_bits_per_s),
+    viewers: shown(media.viewers),
+    streams: shown(media.streams_live),
+    recordings: shown(media.recordings),
+  }
+}
+
 /** The load in a live message, or null when it is none. */
 export function toLoad(data: unknown): SystemLoad | null {
-  const isLoad = typeof data === 'object' && data !== null && 'cpu_percent' in data && 'at' in data
+  const isLoad = typeof data === 'object' && data !== null && 'cpu_percent' in data && 'media' in data
   return isLoad ? (data as SystemLoad) : null
 }
 
@@ -61,7 +96,7 @@ export class Series {
   /** Starts anew from the server's history. */
   load(history: SystemHistory): void {
     this.stepMs = history.step_s * 1000
-    this.kept.replace(history.samples.map(toPoint))
+    this.kept.replace(history.samples.map(sampleToPoint))
     this.head = null
   }
 

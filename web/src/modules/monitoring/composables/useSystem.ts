@@ -3,7 +3,7 @@ import { computed, onBeforeUnmount, onMounted, shallowRef, triggerRef } from 'vu
 import { api, call } from '@/api/client'
 import { live } from '@/api/live'
 import type { SystemLoad } from '@/api/types'
-import { Series, toLoad, toPoint } from './samples'
+import { loadToPoint, Series, toLoad } from './samples'
 
 const STATUS_MS = 10_000
 const STEP_MS = 10_000
@@ -39,7 +39,7 @@ export function useSystem() {
 
   function take(load: SystemLoad): void {
     latest.value = load
-    series.value.add(toPoint(load))
+    series.value.add(loadToPoint(load))
     triggerRef(series)
   }
 
