@@ -8,6 +8,8 @@ export interface PlayerMedia {
   liveUrl: string | null
   /** HTTP-FLV at the live edge. */
   flvUrl: string | null
+  /** The time-shift window of a stream that nobody records. */
+  shift: TimeShift | null
   posterUrl: string | null
   storyboardUrl: string | null
   isLive: boolean
@@ -17,22 +19,39 @@ export interface PlayerMedia {
   readAtMs: number
 }
 
-/** `start`: HLS from the beginning; `low-latency`: LL-HLS; `flv`: HTTP-FLV. */
-export type Mode = 'low-latency' | 'flv' | 'start'
+/** How far viewers can go back in a stream that nobody records. */
+export interface TimeShift {
+  /** HLS of the whole window. */
+  url: string
+  /** Seconds that the window holds at most. */
+  limitS: number
+  /** Since when there is something in it, in ms since 1970. */
+  sinceMs: number
+}
+
+/** `start`: HLS from the beginning; `shift`: HLS of the time-shift window; `low-latency`: LL-HLS; `flv`: HTTP-FLV. */
+export type Mode = 'low-latency' | 'flv' | 'shift' | 'start'
 
 const LIVE_MODES: readonly Mode[] = ['low-latency', 'flv']
 
 /** The ways in which the media can be played, the best first. */
 export function modesOf(media: PlayerMedia): Mode[] {
   const live = media.isLive ? LIVE_MODES.filter((mode) => urlOf(media, mode) !== null) : []
-  return media.vodUrl === null ? live : [...live, 'start']
+  const rewound = rewoundMode(media)
+  return rewound === null ? live : [...live, rewound]
+}
+
+/** In which way what is already over can be watched; null when it cannot. */
+export function rewoundMode(media: PlayerMedia): Mode | null {
+  if (media.vodUrl !== null) return 'start'
+  return media.isLive && media.shift !== null ? 'shift' : null
 }
 
 export function urlOf(media: PlayerMedia, mode: Mode): string | null {
-  return { 'low-latency': media.liveUrl, flv: media.flvUrl, start: media.vodUrl }[mode]
+  return { 'low-latency': media.liveUrl, flv: media.flvUrl, shift: media.shift?.url ?? null, start: media.vodUrl }[mode]
 }
 
 /** True at the live edge, false when playing what is already written. */
 export function isLiveMode(mode: Mode): boolean {
-  return mode !== 'start'
+  return LIVE_MODES.includes(mode)
 }

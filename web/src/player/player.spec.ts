@@ -31,15 +31,18 @@ describe('hlsEngines', () => {
 })
 
 describe('configFor', () => {
+  const options = { url: 'u', isLive: true, lowLatency: false, isWindow: false, startAt: null }
+
   it('asks for low latency at the live edge only', () => {
-    const live = configFor({ url: 'u', isLive: true, lowLatency: true, startAt: null })
+    const live = configFor({ ...options, lowLatency: true })
     expect(live.lowLatencyMode).toBe(true)
     expect(live.startPosition).toBeUndefined()
   })
 
   it('begins a growing recording at its beginning, not at its end', () => {
-    const start = configFor({ url: 'u', isLive: true, lowLatency: false, startAt: null })
+    const start = configFor(options)
     expect(start).toMatchObject({ lowLatencyMode: false, startPosition: 0 })
-    expect(configFor({ url: 'u', isLive: false, lowLatency: false, startAt: 754 }).startPosition).toBe(754)
+    expect(configFor({ ...options, isWindow: true, startAt: -60 })).toMatchObject({ liveDurationInfinity: true })
+    expect(configFor({ ...options, isLive: false, startAt: 754 }).startPosition).toBe(754)
   })
 })

@@ -3,14 +3,15 @@ import { modesOf, type PlayerMedia } from './media'
 import { grownLength, isAtEdge, type Playhead, seekTarget, timelineOf } from './timeline'
 
 const recording: PlayerMedia = {
-  title: 'x', vodUrl: 'v', liveUrl: 'l', flvUrl: 'f', posterUrl: null, storyboardUrl: null,
+  title: 'x', vodUrl: 'v', liveUrl: 'l', flvUrl: 'f', shift: null, posterUrl: null, storyboardUrl: null,
   isLive: true, duration: 100, readAtMs: 1_000_000,
 }
 const finished = { ...recording, isLive: false, liveUrl: null, flvUrl: null }
 const preview = { ...recording, vodUrl: null }
+const shifted = { ...preview, shift: { url: 'w', limitS: 600, sinceMs: 1_000_000 - 180_000 } }
 const later = 1_000_000 + 20_000
 const head = (change: Partial<Playhead>): Playhead => ({
-  mode: 'start', currentTime: 0, duration: NaN, seekableEnd: 0, latency: null, ...change,
+  mode: 'start', currentTime: 0, duration: NaN, seekableStart: 0, seekableEnd: 0, latency: null, ...change,
 })
 
 describe('grownLength', () => {
@@ -18,6 +19,11 @@ describe('grownLength', () => {
     expect(grownLength(recording, later)).toBe(120)
     expect(grownLength(recording, 0)).toBe(100)
     expect(grownLength(finished, later)).toBe(100)
+  })
+
+  it('of a window goes on until the window is full', () => {
+    expect(grownLength(shifted, later)).toBe(200)
+    expect(grownLength(shifted, later + 3_600_000)).toBe(600)
   })
 })
 
@@ -43,6 +49,18 @@ describe('timelineOf', () => {
 
   it('has no bar for a stream that nobody records', () => {
     expect(timelineOf(preview, head({ mode: 'flv', latency: 1 }), later)).toMatchObject({ canSeek: false, behind: 1 })
+  })
+
+  it('of a window counts from its moving beginning', () => {
+    const live = timelineOf(shifted, head({ mode: 'low-latency', latency: 3 }), later)
+    expect(live).toEqual({ length: 200, position: 197, canSeek: true, behind: 3 })
+    const earlier = head({ mode: 'shift', currentTime: 150, seekableStart: 100, seekableEnd: 700 })
+    expect(timelineOf(shifted, earlier, later)).toEqual({ length: 600, position: 50, canSeek: true, behind: 550 })
+  })
+
+  it('has nothing live once the recording is over', () => {
+    const over = timelineOf({ ...recording, isLive: false }, head({ mode: 'low-latency', latency: 2 }), later)
+    expect(over).toMatchObject({ length: 100, canSeek: true, behind: null })
   })
 })
 
@@ -80,5 +98,8 @@ describe('modesOf', () => {
     expect(modesOf(finished)).toEqual(['start'])
     expect(modesOf({ ...preview, flvUrl: null })).toEqual(['low-latency'])
     expect(modesOf({ ...finished, vodUrl: null })).toEqual([])
+    expect(modesOf(shifted)).toEqual(['low-latency', 'flv', 'shift'])
+    expect(modesOf({ ...recording, shift: shifted.shift })).toEqual(['low-latency', 'flv', 'start'])
+    expect(modesOf({ ...shifted, isLive: false })).toEqual([])
   })
 })

@@ -1,8 +1,9 @@
 /**
  * The bar under a video. While a recording is live it grows, and the whole of it can be watched (DVR): positions at
- * the live edge are counted from the beginning of the recording, whichever stream is being played.
+ * the live edge are counted from the beginning of the recording, whichever stream is being played. Without a recording
+ * the bar is the time-shift window, whose beginning moves on with time.
  */
-import { isLiveMode, type Mode, type PlayerMedia } from './media'
+import { isLiveMode, type Mode, type PlayerMedia, rewoundMode } from './media'
 
 /** Nearer to the end than this is "live". */
 export const LIVE_EDGE_S = 12
@@ -13,7 +14,8 @@ export interface Playhead {
   currentTime: number
   /** Of the media element; may be NaN or Infinity. */
   duration: number
-  /** End of what the media element can seek to; 0 when nothing. */
+  /** What the media element can seek to; an empty range when nothing. */
+  seekableStart: number
   seekableEnd: number
   /** How far the player is behind the live edge; null when unknown. */
   latency: number | null
@@ -29,18 +31,35 @@ export interface Timeline {
   behind: number | null
 }
 
-/** How long a live recording is by now: the server's figure goes on by the clock. */
+/** How long a live recording or its window is by now: the server's figure goes on by the clock. */
 export function grownLength(media: PlayerMedia, nowMs: number): number {
   if (!media.isLive) return media.duration
+  if (rewoundMode(media) === 'shift' && media.shift) {
+    return Math.min(media.shift.limitS, Math.max(0, nowMs - media.shift.sinceMs) / 1000)
+  }
   return media.duration + Math.max(0, nowMs - media.readAtMs) / 1000
 }
 
 export function timelineOf(media: PlayerMedia, head: Playhead, nowMs: number): Timeline {
-  const canSeek = media.vodUrl !== null
-  if (isLiveMode(head.mode)) {
-    const length = canSeek ? grownLength(media, nowMs) : 0
-    return { length, position: Math.max(0, length - (head.latency ?? 0)), canSeek, behind: head.latency ?? 0 }
-  }
+  if (isLiveMode(head.mode)) return edgeOf(media, head, nowMs)
+  return head.mode === 'shift' ? windowOf(media, head, nowMs) : recordingOf(media, head, nowMs)
+}
+
+function edgeOf(media: PlayerMedia, head: Playhead, nowMs: number): Timeline {
+  const canSeek = rewoundMode(media) !== null
+  const length = canSeek ? grownLength(media, nowMs) : 0
+  const latency = head.latency ?? 0
+  return { length, position: Math.max(0, length - latency), canSeek, behind: media.isLive ? latency : null }
+}
+
+function windowOf(media: PlayerMedia, head: Playhead, nowMs: number): Timeline {
+  const loaded = head.seekableEnd - head.seekableStart
+  const length = loaded > 0 ? loaded : grownLength(media, nowMs)
+  const position = Math.min(length, Math.max(0, head.currentTime - head.seekableStart))
+  return { length, position, canSeek: length > 0, behind: length - position }
+}
+
+function recordingOf(media: PlayerMedia, head: Playhead, nowMs: number): Timeline {
   const known = Number.isFinite(head.duration) && head.duration > 0 ? head.duration : head.seekableEnd
   const length = Math.max(known, media.isLive ? grownLength(media, nowMs) : known || media.duration, head.currentTime)
   const behind = media.isLive ? Math.max(0, length - head.currentTime) : null

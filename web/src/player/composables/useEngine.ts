@@ -1,7 +1,7 @@
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue'
 import type { Engine, EngineEvents, EngineOptions, Quality } from '../engines/engine'
 import { startersFor } from '../engines/start'
-import { type Mode, type PlayerMedia, urlOf } from '../media'
+import { isLiveMode, type Mode, type PlayerMedia, urlOf } from '../media'
 import { retryPolicy } from '../retry'
 
 /** `unsupported`: this browser cannot play it; `failed`: it could not be loaded or decoded, three times over. */
@@ -35,12 +35,12 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
   }
 
   function again(mode: Mode): void {
-    const at = element.value?.currentTime ?? 0
+    const at = placeIn(mode, element.value)
     stop()
     const pause = retries.next()
     isRetrying.value = pause !== null
     if (pause === null) problem.value = 'failed'
-    else timer = setTimeout(() => void start(mode, mode === 'start' ? at : null), pause)
+    else timer = setTimeout(() => void start(mode, at), pause)
   }
 
   async function start(mode: Mode, startAt: number | null): Promise<void> {
@@ -48,7 +48,7 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
     const own = attempt
     const [video, url] = [element.value, urlOf(media(), mode)]
     if (!video || url === null) return
-    const options: EngineOptions = { url, startAt, isLive: media().isLive, lowLatency: mode === 'low-latency' }
+    const options: EngineOptions = { url, startAt, isLive: media().isLive, lowLatency: mode === 'low-latency', isWindow: mode === 'shift' }
     const begun = await firstThatStarts(mode, video, options, eventsOf(mode, own), () => own === attempt)
     if (own !== attempt) return
     engine.value = begun
@@ -64,6 +64,14 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
 
   onBeforeUnmount(stop)
   return { engine, problem, isRetrying, qualities, quality, retries, start, stop, setQuality }
+}
+
+/** Where playing could go on, as `start` takes it: null for the live edge, seconds before it in a window. */
+export function placeIn(mode: Mode, video: HTMLVideoElement | null): number | null {
+  if (!video || isLiveMode(mode)) return null
+  if (mode !== 'shift') return video.currentTime
+  const { seekable } = video
+  return seekable.length > 0 ? video.currentTime - seekable.end(seekable.length - 1) : null
 }
 
 /** The first engine that can play it here; null when none can, or when `wanted` says that it is too late. */

@@ -1,4 +1,5 @@
 import { onBeforeUnmount, onMounted, type Ref } from 'vue'
+import { isLiveMode } from '../media'
 import { actOf, belongsToElement, speedAfter, type Act } from '../keys'
 import type { Player } from './usePlayer'
 import type { useScreens } from './useScreens'
@@ -25,7 +26,7 @@ const DOERS: { [Name in Act['do']]: Doer<Name> } = {
   part: (controls, act) => { seekTo(controls, (_position, length) => (length * act.tenth) / 10) },
   end: (controls) => { seekTo(controls, (_position, length) => length) },
   speed: ({ player }, act) => {
-    if (player.timeline.value.behind === null) player.setSpeed(speedAfter(player.state.rate, act.steps))
+    if (!isLiveMode(player.mode.value)) player.setSpeed(speedAfter(player.state.rate, act.steps))
   },
   louder: ({ volume }, act) => { volume.louder(act.by) },
   mute: ({ volume }) => { volume.toggleMute() },

@@ -15,6 +15,7 @@ export interface MediaState {
   ended: boolean
   currentTime: number
   duration: number
+  seekableStart: number
   seekableEnd: number
   buffered: Range[]
   volume: number
@@ -36,10 +37,11 @@ function rangesOf(ranges: TimeRanges): Range[] {
 function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting'> {
   const { paused, ended, currentTime, duration, volume, muted, playbackRate, videoWidth, videoHeight } = video
   const { seekable } = video
-  const seekableEnd = seekable.length > 0 ? seekable.end(seekable.length - 1) : 0
+  const [seekableStart, seekableEnd] = seekable.length > 0 ? [seekable.start(0), seekable.end(seekable.length - 1)] : [0, 0]
   const buffered = rangesOf(video.buffered)
   return {
     paused, ended, currentTime, duration, volume, muted, buffered,
+    seekableStart,
     seekableEnd: Number.isFinite(seekableEnd) ? seekableEnd : 0,
     rate: playbackRate,
     width: videoWidth,
@@ -50,8 +52,8 @@ function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting'> 
 /** Follows a media element as reactive state. */
 export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): MediaState {
   const state = reactive<MediaState>({
-    paused: true, started: false, waiting: false, ended: false, currentTime: 0, duration: NaN, seekableEnd: 0,
-    buffered: [], volume: 1, muted: false, rate: 1, width: 0, height: 0,
+    paused: true, started: false, waiting: false, ended: false, currentTime: 0, duration: NaN, seekableStart: 0,
+    seekableEnd: 0, buffered: [], volume: 1, muted: false, rate: 1, width: 0, height: 0,
   })
 
   function sync(event: Event): void {

@@ -1,9 +1,10 @@
 import { computed, onMounted, ref, watch, type Ref } from 'vue'
 import { useNow } from '@/ui/now'
 import { isLiveMode, type Mode, modesOf, type PlayerMedia, urlOf } from '../media'
-import { isAtEdge, seekTarget, timelineOf } from '../timeline'
-import { useEngine } from './useEngine'
+import { isAtEdge, timelineOf } from '../timeline'
+import { placeIn, useEngine } from './useEngine'
 import { useMediaState } from './useMediaState'
+import { useSeeking } from './useSeeking'
 
 const TICK_MS = 1000
 
@@ -24,32 +25,19 @@ export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media
     timelineOf(media(), { ...state, mode: mode.value, latency: latency.value }, now.value),
   )
   const atEdge = computed(() => isAtEdge(mode.value, timeline.value))
-  /** The live stream is over, and with it what could be shown at its edge. */
-  const isOver = computed(() => isLiveMode(mode.value) && !media().isLive)
+  /** The live stream is over, and with it what could be shown at its edge and in its window. */
+  const isOver = computed(() => mode.value !== 'start' && !media().isLive)
 
   async function begin(next: Mode, startAt: number | null): Promise<void> {
     mode.value = next
     await engine.start(next, startAt)
   }
-  async function goLive(): Promise<void> {
-    const live = modes.value.find(isLiveMode)
-    if (live !== undefined && mode.value !== live) await begin(isLiveMode(mode.value) ? mode.value : live, null)
-    await element.value?.play().catch(() => undefined)
-  }
-  function seek(wished: number): void {
-    const target = seekTarget(media(), timeline.value, wished)
-    if (target === 'live') void goLive()
-    else if (isLiveMode(mode.value)) void begin('start', target)
-    else if (element.value) element.value.currentTime = reachable(target)
-  }
-  /** A growing playlist ends a little before the recording does. */
-  function reachable(second: number): number {
-    return state.seekableEnd > 1 ? Math.min(second, state.seekableEnd - 0.1) : second
-  }
+  const { goLive, seek, rewind } = useSeeking({ element, media, state, modes, mode, timeline, begin })
   function toggle(): void {
     const video = element.value
     if (!video) return
-    if (!video.paused) video.pause()
+    if (isOver.value) rewind(0)
+    else if (!video.paused) video.pause()
     else if (engine.problem.value) retry()
     else void video.play().catch(() => undefined)
   }
@@ -59,7 +47,7 @@ export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media
   function retry(): void {
     engine.retries.reset()
     engine.problem.value = null
-    void begin(mode.value, isLiveMode(mode.value) ? null : state.currentTime)
+    void begin(mode.value, placeIn(mode.value, element.value))
   }
 
   onMounted(() => void begin(mode.value, options.startAt))
@@ -70,7 +58,13 @@ export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media
     if (url !== null && before !== null && url !== before) retry()
   })
   watch(isOver, (over) => {
-    if (over) engine.stop()
+    if (!over) return
+    engine.stop()
+    element.value?.pause()
+  })
+  // Faster than life there is nothing to play at the live edge.
+  watch(() => state.rate > 1 && !isLiveMode(mode.value) && atEdge.value, (catchesUp) => {
+    if (catchesUp) setSpeed(1)
   })
 
   return { state, ...engine, modes, mode, timeline, latency, atEdge, isOver, begin, goLive, seek, setSpeed, toggle, retry }

@@ -19,7 +19,9 @@ export interface EngineOptions {
   url: string
   isLive: boolean
   lowLatency: boolean
-  /** Where to begin, in seconds; null for the natural beginning: the live edge, or 0. */
+  /** A time-shift window: its beginning moves on, so places in it are counted from the live edge, backwards. */
+  isWindow: boolean
+  /** Where to begin, in seconds (negative in a window); null for the natural beginning: the live edge, or 0. */
   startAt: number | null
 }
 

@@ -15,6 +15,7 @@ const LOAD = {
 export function configFor(options: EngineOptions): Partial<HlsConfig> {
   const common = { manifestLoadPolicy: LOAD, playlistLoadPolicy: LOAD, fragLoadPolicy: LOAD, backBufferLength: 60 }
   if (options.lowLatency) return { ...common, lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1, liveDurationInfinity: true }
+  if (options.isWindow) return { ...common, lowLatencyMode: false, liveDurationInfinity: true }
   return { ...common, lowLatencyMode: false, startPosition: options.startAt ?? 0, maxBufferLength: 30, maxMaxBufferLength: 90 }
 }
 
@@ -23,9 +24,19 @@ export const startHls: EngineStarter = (video, options, events) => {
   const hls = new Hls(configFor(options))
   video.disableRemotePlayback = true // a ManagedMediaSource opens only without it
   listen(hls, events)
+  if (options.isWindow && options.startAt !== null) beginBefore(hls, options.startAt)
   hls.loadSource(options.url)
   hls.attachMedia(video)
   return engineOf(hls, options)
+}
+
+/** Begins `startAt` (negative) seconds before the live edge, which is known when the playlist is there. */
+function beginBefore(hls: Hls, startAt: number): void {
+  hls.once(Hls.Events.LEVEL_LOADED, (_event, { details }) => {
+    // What is oldest is about to leave the window.
+    const oldest = details.fragmentStart + details.targetduration
+    hls.startLoad(Math.max(oldest, details.edge + startAt))
+  })
 }
 
 function listen(hls: Hls, events: EngineEvents): void {
@@ -42,11 +53,25 @@ function listen(hls: Hls, events: EngineEvents): void {
   })
 }
 
+/** How much of what came before counts beside the newest piece. */
+const KEPT_SHARE = 0.8
+
+/** Bits per second of the media that came lately; null before the first. */
+function measureBitrate(hls: Hls): () => number | null {
+  let [bits, lasted_s] = [0, 0]
+  hls.on(Hls.Events.FRAG_BUFFERED, (_event, { frag, part, stats }) => {
+    bits = bits * KEPT_SHARE + stats.loaded * 8
+    lasted_s = lasted_s * KEPT_SHARE + (part ?? frag).duration
+  })
+  return () => (lasted_s > 0 ? bits / lasted_s : null)
+}
+
 function engineOf(hls: Hls, options: EngineOptions): Engine {
+  const bitrate = measureBitrate(hls)
   return {
     name: 'hls.js',
     latency: () => (options.lowLatency && hls.latency > 0 ? hls.latency : null),
-    bitrate: () => hls.levels[hls.currentLevel]?.bitrate || null,
+    bitrate,
     setQuality: (index) => {
       hls.nextLevel = index
     },

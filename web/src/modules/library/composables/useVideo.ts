@@ -39,6 +39,7 @@ function mediaOf(video: Video, play: Play, readAtMs: number, address: ReturnType
     vodUrl,
     liveUrl: address(play.live_url, 'live'),
     flvUrl: address(play.flv_url, 'live'),
+    shift: null,
     posterUrl: address(video.poster_url),
     storyboardUrl: address(video.storyboard_url),
     isLive: video.is_live,
@@ -53,6 +54,7 @@ export function useVideoActions() {
   const onSuccess = () => {
     void client.invalidateQueries({ queryKey: ['videos', 'list'] })
     void client.invalidateQueries({ queryKey: ['videos', 'one'] })
+    void client.invalidateQueries({ queryKey: ['videos', 'sources'] })
     void client.invalidateQueries({ queryKey: ['videos', 'retention'] })
   }
   return {
