@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from onetake.media.timestamps import (
     KEYFRAME_WAIT_MS,
     LEAD_MS,
+    MAX_REPEATS,
     Drop,
     Gap,
     GapReason,
@@ -185,6 +186,24 @@ class TestBrokenTimestamps:
         normalizer = started()
         found = normalizer.push_all([video(0, key=True), video(0), video(0), video(FRAME)])
         assert [each.dts for each in units(found, 1)] == [0, 1, 2, FRAME]
+
+    @pytest.mark.parametrize("frozen_frames", [50, 1000])
+    @pytest.mark.parametrize("catches_up", [True, False])
+    def test_a_clock_that_stands_still_goes_on_at_the_usual_pace(self, frozen_frames: int, catches_up: bool) -> None:
+        normalizer = started()
+        at_ms = 2000
+        found = normalizer.push_all(source(50))
+        for unit in source(frozen_frames):
+            found += normalizer.push(video(at_ms * 90, unit.keyframe) if unit.track_id == 1 else audio_ms(at_ms))
+        assert gaps(found) == []
+        assert units(found, 1)[-1].dts == pytest.approx((50 + frozen_frames) * FRAME, abs=MAX_REPEATS * FRAME * 1.2)
+        assert units(found, 2)[-1].dts == pytest.approx((50 + frozen_frames) * 1920, abs=MAX_REPEATS * 2500)
+        end = units(found, 1)[-1].dts
+        found += normalizer.push_all(source(50, at_ms + (frozen_frames * 40 if catches_up else 40)))
+        assert min(deltas(units(found, 1))) >= 1
+        assert max(deltas(units(found, 1))) <= MAX_REPEATS * FRAME * 1.2
+        assert units(found, 1)[-1].dts == pytest.approx(end + 50 * FRAME, abs=MAX_REPEATS * FRAME * 1.2)
+        assert len(gaps(found)) == (0 if catches_up else 1)
 
     def test_small_step_back_is_not_lost(self) -> None:
         normalizer = started()

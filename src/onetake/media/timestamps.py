@@ -8,6 +8,7 @@ that starts at 0 and whose DTS rise strictly on each track. Only at a start is a
 - Both tracks keep the distance in time that the source gave them. The timeline starts at the first unit let out;
   what the other track sent from before is dropped.
 - A DTS that does not rise is moved one tick behind the last one, up to `MAX_BACK_MS` back.
+- A clock that stands still for more than `MAX_REPEATS` units gets the usual frame duration, until it moves again.
 - A DTS further back, or more than `MAX_JUMP_MS` ahead of all that came, is a jump: time goes on at the end of the
   longest track. The other track follows the same correction when it jumps too; a single outlier gets the old
   correction back.
@@ -39,6 +40,7 @@ MAX_COMPOSITION_MS: Final = 10_000
 KEYFRAME_WAIT_MS: Final = 10_000
 LEAD_MS: Final = 200
 RESYNC_MS: Final = 2_000
+MAX_REPEATS: Final = 10
 
 _TICKS_PER_MS: Final = VIDEO_TIMESCALE // 1000
 _FOLLOW_BACK_MS: Final = 2_000
@@ -103,6 +105,8 @@ class _State:
     needs_keyframe: bool
     started: bool = False
     shift: int | None = None
+    last_in: int | None = None
+    repeats: int = 0
     last_dts: int = -1
     last_ticks: int = 0
     end_pts: int = 0
@@ -115,6 +119,11 @@ class _State:
 
     def from_90k(self, ticks: int) -> int:
         return (ticks * self.track.timescale + VIDEO_TIMESCALE // 2) // VIDEO_TIMESCALE
+
+    @property
+    def stands_still(self) -> bool:
+        """The source's clock has stopped for this track."""
+        return self.repeats > MAX_REPEATS
 
     @property
     def end_90k(self) -> int:
@@ -202,6 +211,8 @@ class Normalizer:
 
     def _place(self, state: _State, unit: Unit, dts: int) -> list[Output]:
         """Correct, check and let out one unit, behind what was held for it."""
+        state.repeats = state.repeats + 1 if unit.dts == state.last_in else 0
+        state.last_in = unit.dts
         offset = unit.pts - unit.dts
         if abs(offset) * 1000 > MAX_COMPOSITION_MS * state.track.timescale:
             offset = 0
@@ -275,7 +286,7 @@ class Normalizer:
             self._anchor(state, place, offset, earliest)
         elif state.shift is None:
             self._join(state, place)
-        elif self._jumped(state, place + state.shift):
+        elif not state.stands_still and self._jumped(state, place + state.shift):
             if not self._follow(state, place):
                 self._line.reason = GapReason.TIMESTAMP_JUMP
                 self._anchor(state, place, offset, place)
@@ -347,6 +358,8 @@ class Normalizer:
         line = self._line
         place = state.to_90k(source_dts)
         wanted = source_dts + state.from_90k(state.shift or 0)
+        if state.stands_still:
+            wanted = max(wanted, state.last_dts + state.last_ticks)
         dts = max(wanted, state.last_dts + 1, 0)
         pts = max(wanted + offset, 0)
         if offset >= 0:
