@@ -7,9 +7,9 @@ from onetake.infra.jobs import enqueue
 from onetake.kit.clock import utc_now
 from onetake.library import repository
 from onetake.library.models import SourceType, Video
-from onetake.library.search import fold
+from onetake.library.search import fold_title
 from onetake.library.service.growing import follow
-from onetake.library.service.videos import shelf_of
+from onetake.library.service.videos import shelf_of, throw_away
 from onetake.recordings.events import RecordingFinished, RecordingStarted
 from onetake.recordings.models import RecordTask
 from onetake.recordings.service.tasks import get_task
@@ -36,6 +36,9 @@ async def finish_recording(session: AsyncSession, event: RecordingFinished) -> N
         video = await _add(session, task, is_live=False)
     follow(video, task)
     video.is_live = False
+    if not task.file_size:
+        await throw_away(session, video)
+        return
     await enqueue(session, "library.stills", {"video_id": video.id}, queue="video", dedupe=f"stills:{video.id}:final")
 
 
@@ -57,7 +60,7 @@ async def _add(session: AsyncSession, task: RecordTask, *, is_live: bool) -> Vid
         source_id=source.id if source else None,
         source_name=task.source_name,
         title=task.title,
-        title_folded=fold(task.title),
+        title_folded=fold_title(task.title),
         description="",
         source_type=SourceType.RECORDED,
         is_live=is_live,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, tuple_, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db import upsert
@@ -13,7 +13,7 @@ from onetake.infra.db.rows import matched_rows
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.library.models import CompatibleCopy, Shelf, Video, VideoGram, WatchProgress
 from onetake.library.search import END, LAST, Query, like_pattern, title_grams
-from onetake.sources.models import LiveSource
+from onetake.sources.models import LiveSource, Visibility
 
 COUNT_LIMIT = 10_000
 """Lists are counted, and paged through, this far; beyond it a total reads "10000+"."""
@@ -173,6 +173,22 @@ async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) 
 async def by_tasks(session: AsyncSession, task_ids: Sequence[int]) -> list[Video]:
     """The videos of recording tasks."""
     return list(await session.scalars(select(Video).where(Video.task_id.in_(task_ids)))) if task_ids else []
+
+
+async def grow(session: AsyncSession, video_id: int, duration_s: int, size_bytes: int, now: datetime) -> None:
+    """Length and size of a video that is being recorded; one that has ended in the meantime keeps its final figures."""
+    await session.execute(
+        update(Video)
+        .where(Video.id == video_id, Video.is_live.is_(True))
+        .values(duration=duration_s, file_size=size_bytes, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def watchable(session: AsyncSession, ids: Sequence[int], shelves: Sequence[Shelf]) -> list[int]:
+    """Those of `ids` that stand on one of the shelves, or are unlisted and not in the trash."""
+    shown = or_(Video.shelf.in_(shelves), and_(Video.shelf == Shelf.HIDDEN, Video.visibility == Visibility.UNLISTED))
+    return list(await session.scalars(select(Video.id).where(Video.id.in_(ids), shown)))
 
 
 async def count_views(session: AsyncSession, views: dict[int, int]) -> None:

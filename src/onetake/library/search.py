@@ -12,6 +12,7 @@ from dataclasses import dataclass
 END = "\x01"
 LAST = "\U0010ffff"
 """Below and above every character of a word. END is below the space with which MySQL pads comparisons."""
+MAX_FOLDED_CHARS = 255
 MAX_QUERY_WORDS = 8
 MAX_QUERY_CHARS = 128
 
@@ -22,9 +23,14 @@ def fold(text: str) -> str:
     return " ".join("".join(char if _is_word(char) else " " for char in normal).split())
 
 
+def fold_title(title: str) -> str:
+    """A folded title as it is stored; a few characters become many by NFKC, what is too long is cut off."""
+    return fold(title)[:MAX_FOLDED_CHARS].rstrip()
+
+
 def title_grams(title: str) -> set[str]:
     """All grams of a title, as stored in the index."""
-    return {gram for word in fold(title).split() for gram in _pairs(word + END)}
+    return {gram for word in fold_title(title).split() for gram in _pairs(word + END)}
 
 
 @dataclass(frozen=True, slots=True)

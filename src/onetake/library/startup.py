@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import onetake.library.handlers  # noqa: F401  registers itself
 from onetake.infra.db import Database
+from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.kit.errors import AppError
 from onetake.library.service.growing import follow_growing
 from onetake.library.service.watching import ViewCounter
@@ -34,12 +35,12 @@ async def _flush_forever(db: Database, counter: ViewCounter) -> None:
         await _flush(db, counter)
         try:
             await follow_growing(db)
-        except AppError as error:
+        except (*DATABASE_TROUBLE, AppError) as error:
             _logger.warning("growing videos are not followed: %s", error)
 
 
 async def _flush(db: Database, counter: ViewCounter) -> None:
     try:
         await counter.flush(db)
-    except AppError as error:
+    except (*DATABASE_TROUBLE, AppError) as error:
         _logger.warning("views wait in memory: %s", error)

@@ -18,10 +18,12 @@ async def follow_growing(db: Database) -> int:
     async with db.read() as session:
         tasks = {task.id: task for task in await open_tasks(session)}
         videos = await repository.by_tasks(session, list(tasks))
-    changed = [video.id for video in videos if video.duration != tasks[video.task_id or 0].duration]
+    changed = {video.id for video in videos if video.duration != tasks[video.task_id or 0].duration}
     if not changed:
         return 0
     async with db.write() as session:
-        for video in await repository.by_ids(session, changed):
-            follow(video, tasks[video.task_id or 0])
+        for video in videos:
+            if video.id in changed:
+                task = tasks[video.task_id or 0]
+                await repository.grow(session, video.id, task.duration, task.file_size, utc_now())
     return len(changed)

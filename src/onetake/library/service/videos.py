@@ -17,7 +17,7 @@ from onetake.library.errors import NotInTrash, VideoIsLive, VideoProtected
 from onetake.library.models import Shelf, Video
 from onetake.library.repository import VideoFilter
 from onetake.library.schemas import BatchAction, VideoUpdate
-from onetake.library.search import fold
+from onetake.library.search import fold_title
 from onetake.sources.models import Visibility
 
 _SHELVES = {Visibility.PUBLIC: Shelf.PUBLIC, Visibility.MEMBERS: Shelf.MEMBERS}
@@ -91,7 +91,7 @@ async def update_video(session: AsyncSession, video_id: int, body: VideoUpdate) 
             setattr(video, name, value)
     await _changed(session, video, "videos.update", before)
     if video.title != before["title"]:
-        video.title_folded = fold(video.title)
+        video.title_folded = fold_title(video.title)
         await repository.reindex(session, video)
     return video
 
@@ -126,6 +126,13 @@ async def delete_video(session: AsyncSession, video_id: int) -> None:
     if video.deleted_at is None:
         raise NotInTrash
     await audit(session, action="videos.delete", target=f"video:{video.id}", before=snapshot(video))
+    await enqueue_removal(session, video)
+
+
+async def throw_away(session: AsyncSession, video: Video) -> None:
+    """Remove a video that holds nothing to watch, with whatever files it has."""
+    video.deleted_at = video.updated_at = utc_now()
+    video.shelf = shelf_of(video)
     await enqueue_removal(session, video)
 
 

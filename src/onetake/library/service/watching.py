@@ -1,5 +1,6 @@
 """Views and positions: counted cheaply, without reloads and bots, written in batches."""
 
+import itertools
 import re
 import time
 from collections import Counter, OrderedDict
@@ -17,6 +18,9 @@ from onetake.library.schemas import ProgressReport
 AGAIN_S = 1800
 """The same viewer counts again for the same video after half an hour."""
 MAX_REMEMBERED = 200_000
+MAX_WAITING = 20_000
+"""Videos with views that are not written yet; while the database is away for long, further ones are not counted."""
+FLUSH_VIDEOS = 500
 NEARLY_OVER = 0.95
 _BOTS = re.compile(
     r"bot|crawl|spider|slurp|preview|headless|curl|wget|python|java/|go-http|axios|monitor", re.IGNORECASE
@@ -37,20 +41,18 @@ class ViewCounter:
             return 0
         now = self._clock_s()
         fresh = [video_id for video_id in set(video_ids) if self._is_new((viewer, video_id), now)]
-        self._waiting.update(fresh)
+        if len(self._waiting) + len(fresh) <= MAX_WAITING:
+            self._waiting.update(fresh)
         return len(fresh)
 
     async def flush(self, db: Database) -> None:
         """Write what has been counted; kept for the next time when the database is busy."""
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, Counter()
-        try:
+        while self._waiting:
+            some = dict(itertools.islice(self._waiting.items(), FLUSH_VIDEOS))
             async with db.write() as session:
-                await repository.count_views(session, waiting)
-        except Exception:
-            self._waiting.update(waiting)
-            raise
+                await repository.count_views(session, some)
+            self._waiting.subtract(some)
+            self._waiting = +self._waiting
 
     def _is_new(self, key: tuple[str, int], now: float) -> bool:
         before = self._seen.pop(key, None)
