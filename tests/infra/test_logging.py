@@ -38,7 +38,7 @@ def _restore() -> Iterator[None]:
     warnings.showwarning = show
     structlog.reset_defaults()
     for name in list(logging.root.manager.loggerDict):
-        if name.startswith(("uvicorn", "aiosqlite", "asyncio", "alembic", "httpx", "httpcore", "apscheduler")):
+        if name.startswith(("uvicorn", "aiosqlite", "asyncio", "alembic", "httpx", "httpcore")):
             logging.getLogger(name).setLevel(logging.NOTSET)
 
 

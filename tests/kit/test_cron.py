@@ -1,13 +1,15 @@
 """Cron expressions: what is taken, what is refused, when it runs across DST, what it says."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onetake.kit.cron import BadCron, NeverRuns, UnknownTimezone, parse_cron, zone
+from onetake.kit.cron import BadCron, Cron, NeverRuns, UnknownTimezone, parse_cron, zone
 from onetake.kit.cron_words import describe
 from onetake.kit.errors import LANGS
 
@@ -30,6 +32,32 @@ class TestRuns:
     def test_a_doubled_hour_runs_an_hourly_plan_twice(self) -> None:
         found = runs("30 * * * *", datetime(2026, 10, 25, 0, 0, tzinfo=UTC), BERLIN)
         assert found == ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00", "2026-10-25T03:30:00+01:00"]
+
+    @pytest.mark.parametrize(
+        ("text", "name", "start", "expected"),
+        [
+            ("0 0 * * *", "Europe/Berlin", "2027-03-28", ["2027-03-29T00:00+02:00", "2027-03-30T00:00+02:00"]),
+            ("30 0 * * *", "America/New_York", "2027-03-14", ["2027-03-14T00:30-05:00", "2027-03-15T00:30-04:00"]),
+            ("0 0 * * *", "America/Santiago", "2026-09-05", ["2026-09-05T00:00-04:00", "2026-09-06T01:00-03:00"]),
+            ("0 0 * * 0", "America/Santiago", "2026-09-05", ["2026-09-06T01:00-03:00", "2026-09-13T00:00-03:00"]),
+            ("0 0 * * *", "Africa/Cairo", "2026-04-22", ["2026-04-23T00:00+02:00", "2026-04-24T01:00+03:00"]),
+            ("30 0 * * *", "America/Havana", "2027-03-14", ["2027-03-14T01:30-04:00", "2027-03-15T00:30-04:00"]),
+            ("*/30 2 * * *", "Europe/Berlin", "2027-03-28", ["2027-03-28T03:00+02:00", "2027-03-28T03:30+02:00"]),
+            ("0 2,3 * * *", "Europe/Berlin", "2027-03-28", ["2027-03-28T03:00+02:00", "2027-03-29T02:00+02:00"]),
+            ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03", ["2026-10-04T02:45+11:00", "2026-10-05T02:15+11:00"]),
+            ("*/30 * * * *", "Europe/Berlin", "2027-03-28T00:15", ["2027-03-28T01:30+01:00", "2027-03-28T03:00+02:00"]),
+        ],
+    )
+    def test_no_day_is_lost(self, text: str, name: str, start: str, expected: list[str]) -> None:
+        moment = datetime.fromisoformat(f"{start}{'' if 'T' in start else 'T00:00'}+00:00")
+        found = parse_cron(text).next_runs(moment, ZoneInfo(name), 2)
+        assert [run.isoformat(timespec="minutes") for run in found] == expected
+
+    def test_dates_that_hardly_exist_are_found_at_once(self) -> None:
+        found = runs("0 0 31 2,4,6 0", datetime(2026, 11, 22, tzinfo=UTC), SHANGHAI)
+        assert found == ["2027-02-07T00:00:00+08:00", "2027-02-14T00:00:00+08:00", "2027-02-21T00:00:00+08:00"]
+        leap = parse_cron("0 0 29 2 *").next_runs(datetime(2090, 1, 1, tzinfo=UTC), SHANGHAI, 3)
+        assert [run.year for run in leap] == [2092, 2096, 2104]
 
     def test_sunday_is_zero_and_seven(self) -> None:
         start = datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
@@ -114,3 +142,83 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     first = cron.next_run(datetime(2026, 11, 22, tzinfo=UTC), SHANGHAI)
     assert first is not None
     assert all(describe(cron, lang) for lang in LANGS)
+
+
+# -- against a search that tries every minute ----------------------------------------------------------------------
+
+_ZONES = (
+    *("Europe/Berlin", "Europe/London", "Atlantic/Azores", "Africa/Cairo", "Africa/Casablanca", "Asia/Gaza"),
+    *("Asia/Beirut", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "America/Havana", "America/Santiago"),
+    *(
+        "America/St_Johns",
+        "America/Nuuk",
+        "Australia/Sydney",
+        "Australia/Lord_Howe",
+        "Antarctica/Troll",
+        "Pacific/Apia",
+    ),
+)
+_MINUTE = timedelta(minutes=1)
+
+
+@cache
+def changes(name: str) -> list[datetime]:
+    """The days of 2024 to 2031 on which the clocks of a zone change; one day of a zone where they never do."""
+    days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(8 * 365)]
+    offsets = [day.astimezone(ZoneInfo(name)).utcoffset() for day in days]
+    return [day for day, here, there in zip(days, offsets, offsets[1:], strict=False) if here != there] or days[:1]
+
+
+def every_minute(cron: Cron, start: datetime, tz: ZoneInfo) -> Iterator[datetime]:
+    """The runs of five days by the rules alone: what the clock shows, or would show had it not been advanced."""
+    advanced_until, before = start, start.astimezone(tz).utcoffset()
+    old_offset = before
+    for minute in range(1, 5 * 1440):
+        now = start + minute * _MINUTE
+        wall = now.astimezone(tz)
+        offset = wall.utcoffset()
+        assert offset is not None
+        assert before is not None
+        if offset > before:
+            advanced_until, old_offset = now + (offset - before), before
+        before = offset
+        shown = names(cron, wall) and (wall.fold == 0 or cron.hours is None)
+        missing = now < advanced_until and cron.hours is not None
+        if shown or (missing and names(cron, now.astimezone(UTC) + (old_offset or timedelta()))):
+            yield wall
+
+
+def names(cron: Cron, wall: datetime) -> bool:
+    """Whether the fields name this minute of the wall."""
+    either = [values for values in (cron.days, cron.weekdays) if values is not None]
+    fits_day = (cron.days is not None and wall.day in cron.days) or (
+        cron.weekdays is not None and (wall.weekday() + 1) % 7 in cron.weekdays
+    )
+    fits_time = (cron.hours is None or wall.hour in cron.hours) and (
+        cron.minutes is None or wall.minute in cron.minutes
+    )
+    return fits_time and (fits_day or not either) and (cron.months is None or wall.month in cron.months)
+
+
+_MINUTES = st.sampled_from(["0", "30", "15,45", "*/30", "*/7", "*", "59", "10-20/5"])
+_HOURS = st.sampled_from(["0", "1", "2", "3", "23", "*/2", "0-3", "22-23,0", "*", "1,2,3", "12"])
+_DAYS = st.sampled_from(["*", "*", "*", "*/2", "1-7", "25-31"])
+_WEEKDAYS = st.sampled_from(["*", "*", "*", "0", "1-5", "6,0"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(_MINUTES, _HOURS, _DAYS, _WEEKDAYS, st.sampled_from(_ZONES), st.data())
+def test_runs_are_those_of_a_search_minute_by_minute(
+    minutes: str, hours: str, days: str, weekdays: str, name: str, data: st.DataObject
+) -> None:
+    cron, tz = parse_cron(f"{minutes} {hours} {days} * {weekdays}"), ZoneInfo(name)
+    change = data.draw(st.sampled_from(changes(name)))
+    start = change - data.draw(st.integers(0, 3 * 1440)) * _MINUTE
+    end = start + 5 * 1440 * _MINUTE
+    found = []
+    for run in cron.runs_after(start, tz):
+        if run >= end:
+            break
+        found.append(run)
+    expected = list(every_minute(cron, start, tz))
+    assert [run.isoformat() for run in found] == [run.isoformat() for run in expected]

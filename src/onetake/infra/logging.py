@@ -29,7 +29,6 @@ _QUIET = {
     "aiosqlite": logging.WARNING,
     "asyncio": logging.WARNING,
     "alembic": logging.WARNING,
-    "apscheduler": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
 }

@@ -1,21 +1,25 @@
-"""Cron expressions: five fields as crontab(5) has them, next runs in a time zone (DST right), and the plan in words.
+"""Cron expressions: five fields as crontab(5) has them, and their runs in a time zone, right across DST.
 
-APScheduler's trigger does the calendar arithmetic; what it does differently from crontab is put right here: its
-numeric week-days begin with Monday, and it wants day-of-month *and* day-of-week where crontab means *or*.
+A plan names wall times. They are walked in order and turned into instants one by one, so nothing is lost when a day has
+23 hours or begins at 01:00.
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
+from heapq import heappop, heappush
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from apscheduler.triggers.cron import CronTrigger
 
 from onetake.kit.errors import Invalid, Text
 
 MAX_CHARS = 64
+SEARCH_YEARS = 8
+"""No date comes more seldom than 29 February, which is missing in 2100."""
+LARGEST_CHANGE = timedelta(hours=3)
+"""No clock has been advanced or put back by more since 2012 (Antarctica/Troll: two hours)."""
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 SHORTCUTS = {
@@ -78,18 +82,23 @@ class Cron:
     def runs_after(self, moment: datetime, tz: ZoneInfo) -> Iterator[datetime]:
         """Every run later than the aware `moment`, in order, as aware datetimes in `tz`; ends with the calendar.
 
-        When the clock goes back, a plan with fixed hours runs in the first of the two equal hours only; when it goes
-        forward, a run inside the missing hour comes as much later as the clock was advanced.
+        A plan for every hour follows the clock on the wall. For fixed hours: a time that comes twice runs the first
+        time only; one that is missing runs as much later as the clock was advanced (RFC 5545, 3.3.5).
         """
-        triggers = [_trigger(self, tz, **restricted) for restricted in self._alternatives()]
-        while True:
-            start = (moment.astimezone(UTC) + timedelta(microseconds=1)).astimezone(tz)
-            found = [run for trigger in triggers if (run := trigger.get_next_fire_time(None, start))]
-            if not found:
-                return
-            moment = min(found).astimezone(UTC).astimezone(tz)
-            if not (moment.fold and self.hours is not None):
-                yield moment
+        last = moment.astimezone(UTC)
+        found: list[datetime] = []
+        for wall in self._wall_times(moment.astimezone(tz).replace(tzinfo=None) - LARGEST_CHANGE):
+            first, second = (wall.replace(tzinfo=tz, fold=fold).astimezone(UTC) for fold in (0, 1))
+            while found and found[0] < min(first, second):
+                run = heappop(found)
+                if run > last:  # not past, and not the same instant again
+                    last = run
+                    yield run.astimezone(tz)
+            is_missing, comes_twice = second < first, first < second
+            if not (is_missing and self.hours is None):
+                heappush(found, first)
+            if comes_twice and self.hours is None:
+                heappush(found, second)
 
     def next_run(self, moment: datetime, tz: ZoneInfo) -> datetime | None:
         """The first run later than `moment`, None when there is none any more."""
@@ -99,11 +108,32 @@ class Cron:
         """The next `count` runs later than `moment`."""
         return list(islice(self.runs_after(moment, tz), count))
 
-    def _alternatives(self) -> list[dict[str, bool]]:
+    def _wall_times(self, start: datetime) -> Iterator[datetime]:
+        """What the plan names from `start` on, without a zone."""
+        for day in self._dates(start.date()):
+            for hour in self.hours or range(24):
+                for minute in self.minutes or range(60):
+                    wall = datetime.combine(day, time(hour, minute))
+                    if wall >= start:
+                        yield wall
+
+    def _dates(self, start: date) -> Iterator[date]:
+        latest = start
+        for year in range(start.year, MAXYEAR):
+            if year - latest.year > SEARCH_YEARS:
+                return
+            for month in self.months or range(1, 13):
+                for day in range(1, monthrange(year, month)[1] + 1):
+                    found = date(year, month, day)
+                    if found >= start and self._has_day(found):
+                        latest = found
+                        yield found
+
+    def _has_day(self, day: date) -> bool:
         """Both day fields restricted: either is enough, as crontab(5) says."""
-        if self.days is not None and self.weekdays is not None:
-            return [{"use_weekdays": False}, {"use_days": False}]
-        return [{}]
+        by_date = self.days is not None and day.day in self.days
+        by_weekday = self.weekdays is not None and day.isoweekday() % 7 in self.weekdays
+        return by_date or by_weekday or (self.days is None and self.weekdays is None)
 
 
 def parse_cron(text: str, field: str = "cron_expr") -> Cron:
@@ -157,19 +187,3 @@ def _number(text: str, index: int, field: str) -> int:
 def _exists(days: tuple[int, ...], months: tuple[int, ...]) -> bool:
     longest = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
     return any(days[0] <= longest.get(month, 31) for month in months)
-
-
-def _trigger(cron: Cron, tz: ZoneInfo, *, use_days: bool = True, use_weekdays: bool = True) -> CronTrigger:
-    def expression(values: tuple[int, ...] | None) -> str:
-        return "*" if values is None else ",".join(map(str, values))
-
-    weekdays = None if cron.weekdays is None or not use_weekdays else ",".join(DAYS[day] for day in cron.weekdays)
-    return CronTrigger(
-        minute=expression(cron.minutes),
-        hour=expression(cron.hours),
-        day=expression(cron.days if use_days else None),
-        month=expression(cron.months),
-        day_of_week=weekdays or "*",
-        second="0",
-        timezone=tz,
-    )
