@@ -201,6 +201,9 @@ class TestAccess:
             assert f"{segment}?token={token}" in inherited
             async with server.http.get(server.url(f"/t/{token}/live/cam/{segment}")) as answer:
                 assert answer.headers["Cache-Control"].startswith("private")
+            for path in ("/live/cam/index.m3u8", MEDIA):
+                async with server.http.get(server.url(f"/t/{token}{path}")) as answer:
+                    assert answer.headers["Cache-Control"] == "private, no-cache"
             server.server.players.gate.revoke("viewer", "user.1")
             assert (await server.get(f"/t/{token}{MEDIA}"))[0] == 403
 

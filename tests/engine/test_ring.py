@@ -1,6 +1,7 @@
 """The ring of parts at the live edge."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -11,11 +12,12 @@ from onetake.media.units import Codec, Track
 RUN = Run("abc", b"init", (Track(1, Codec.H264, 90_000, b""),), 1, 90_000, 0)
 
 
-def part(msn: int, index: int, *, of: int = 5, duration_s: float = 0.4, run: Run = RUN) -> Part:
-    """Part `index` of a segment with `of` parts; every segment starts with a keyframe."""
+def part(msn: int, index: int, *, of: int = 5, duration_s: float = 0.4, run: Run = RUN, keyframe: bool = True) -> Part:
+    """Part `index` of a segment with `of` parts, which starts with a keyframe unless told otherwise."""
+    first = index == 0
     ticks = int(duration_s * 90_000)
     return Part(
-        run, msn, index, index == 0, index == of - 1, index == 0, (msn * of + index) * ticks, ticks, 0, False, b"x"
+        run, msn, index, first, index == of - 1, first and keyframe, (msn * of + index) * ticks, ticks, 0, False, b"x"
     )
 
 
@@ -41,6 +43,34 @@ class TestWindow:
         assert [segment.msn for segment in ring.segments] == list(range(10, 20))
         assert [segment.in_memory for segment in ring.segments] == [False] * 5 + [True] * 5
 
+    def test_the_back_of_a_window_leaves_in_blocks(self) -> None:
+        ring = Ring(10, window_s=lambda: 100, asset_of=lambda msn: "recording")
+        firsts, lengths = [], []
+        for msn in range(300):
+            for index in range(5):
+                ring.add(part(msn, index))
+            firsts.append(ring.segments[0].msn)
+            lengths.append(len(ring.segments))
+        moves = sum(after > before for before, after in itertools.pairwise(firsts))
+        assert moves < 300 / 3
+        assert min(lengths[60:]) >= 50
+        assert max(lengths) <= 53
+
+    def test_what_has_left_the_disk_leaves_the_list(self) -> None:
+        oldest = 0
+        ring = Ring(10, window_s=lambda: 1000, asset_of=lambda msn: "window" if msn >= oldest else None)
+        filled(20, ring)
+        oldest = 7
+        ring.add(part(20, 0))
+        assert ring.segments[0].msn == 7
+
+    def test_lost_segments_are_told_when_they_leave_memory(self) -> None:
+        lost: list[int] = []
+        ring = Ring(10, lambda: 100, lambda msn: None if msn in (4, 9, 17) else "recording", lost.append)
+        filled(20, ring)
+        assert lost == [4, 9]
+        assert [segment.msn for segment in ring.segments] == list(range(20))
+
     def test_a_segment_that_no_recording_holds_ends_the_list(self) -> None:
         ring = filled(20, Ring(10, window_s=lambda: 100, asset_of=lambda msn: "recording" if msn > 11 else None))
         assert [segment.msn for segment in ring.segments] == list(range(12, 20))
@@ -61,6 +91,20 @@ class TestPreRoll:
         assert parts[0].independent
         assert parts[0].msn == first
         assert parts[-1].msn == 4
+
+    def test_it_starts_with_a_keyframe_even_if_that_is_further_back(self) -> None:
+        ring = Ring(100)
+        for msn in range(6):
+            for index in range(5):
+                ring.add(part(msn, index, keyframe=msn in (0, 2)))
+        assert [ring.last_parts(seconds)[0].msn for seconds in (0, 3, 7, 100)] == [2, 2, 2, 0]
+
+    def test_without_any_keyframe_it_starts_with_the_present_segment(self) -> None:
+        ring = Ring(100)
+        for msn in range(3):
+            for index in range(5):
+                ring.add(part(msn, index, keyframe=False))
+        assert [one.msn for one in ring.last_parts(10)] == [2] * 5
 
     def test_an_empty_ring_has_none(self) -> None:
         assert Ring(10).last_parts(5) == []

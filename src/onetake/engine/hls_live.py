@@ -130,7 +130,9 @@ class HlsLive:
             raise _unknown()
         if segment.in_memory:
             return _bytes(segment.data, grant)
-        return self._redirect(request, segment, grant)
+        if segment.asset is None:
+            raise _unknown()
+        return self._redirect(request, segment, segment.asset, grant)
 
     async def _part(self, life: Life, segment: RingSegment | None, name: MediaName, msn: int, part: int) -> bytes:
         """A part in memory, or the one that the preload hint promised, as soon as it is there."""
@@ -145,10 +147,9 @@ class HlsLive:
             raise _unknown()
         return segment.parts[part].data
 
-    def _redirect(self, request: web.Request, segment: RingSegment, grant: Grant | None) -> web.Response:
+    def _redirect(self, request: web.Request, segment: RingSegment, asset: str, grant: Grant | None) -> web.Response:
         """The recording has it: same bytes, other process. Behind a proxy that is the same origin."""
-        token = self._asset_token(segment.asset or "", grant)
-        path = f"{token}/vod/{segment.asset}/s/{segment.run.prefix}/{segment.msn}.m4s"
+        path = f"{self._asset_token(asset, grant)}/vod/{asset}/s/{segment.run.prefix}/{segment.msn}.m4s"
         direct = request.url.port == self._http_port(request)
         base = f"{request.scheme}://{request.url.host}:{self._options.files_port}" if direct else ""
         return web.Response(status=302, headers={"Location": base + path, "Cache-Control": "no-store"})
@@ -225,7 +226,7 @@ def _bytes(data: bytes, grant: Grant | None) -> web.Response:
 
 def _playlist(request: web.Request, body: Body, cache: str, grant: Grant | None) -> web.Response:
     headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
-    headers["Cache-Control"] = cache if cache == FRESH else f"{_scope(grant)}, {cache}"
+    headers["Cache-Control"] = cache if cache == FRESH and grant is None else f"{_scope(grant)}, {cache}"
     extra = _inherited(request)
     if extra:
         return web.Response(body=add_query(body.plain, extra), headers=headers | {"Cache-Control": "private, no-cache"})

@@ -68,8 +68,8 @@ class Life:
         self.session_id = str(uuid7())
         self.started_ms = time.time_ns() // 1_000_000
         self.fanout = Fanout(live, limits, now_s)
-        self.ring = Ring(live.ring_s, window_s, asset_of)
         self.playlist = LivePlaylist(discontinuity_sequence=start.discontinuity)
+        self.ring = Ring(live.ring_s, window_s, asset_of, self.playlist.mark_gap)
         self.rate = RateMeter()
         self.stats = StreamStats()
         self.gaps: list[Gap] = []

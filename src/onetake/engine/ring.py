@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from onetake.media.fmp4.parts import Part, Run
 
+BLOCK_RATIO = 0.05
+"""The back of a window on disk leaves in blocks of this share: each time the whole playlist has to be written anew."""
+
 
 class Gone(LookupError):
     """The ring was closed while someone waited: the stream is over."""
@@ -47,8 +50,9 @@ class RingSegment:
 class Ring:
     """Segments of one stream, oldest first; the last one may be open.
 
-    `ring_s`: how much complete media stays in memory. `window_s()` says how much more may be listed because it lies on
-    disk (0: only what is in memory); `asset_of(msn)` names the recording that holds a segment, None when none does.
+    `ring_s`: how much complete media stays in memory. `window_s()` says how much is listed because it lies on disk (0:
+    only what is in memory; a block more for a while); `asset_of(msn)` names the recording that holds a segment, None
+    when none does. `on_lost(msn)`: a segment that is listed has left memory and is nowhere.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Ring:
         ring_s: float,
         window_s: Callable[[], float] = lambda: 0.0,
         asset_of: Callable[[int], str | None] = lambda msn: None,
+        on_lost: Callable[[int], None] = lambda msn: None,
     ) -> None:
         self.segments: deque[RingSegment] = deque()
         self.closed = False
@@ -63,6 +68,7 @@ class Ring:
         self._ring_s = ring_s
         self._window_s = window_s
         self._asset_of = asset_of
+        self._on_lost = on_lost
         self._memory: deque[RingSegment] = deque()
         self._memory_s = 0.0
         self._listed_s = 0.0
@@ -93,16 +99,20 @@ class Ring:
         return list({id(segment.run): segment.run for segment in self.segments}.values())
 
     def last_parts(self, seconds: float) -> list[Part]:
-        """The parts in memory from the earliest segment at most `seconds` old, at least the present one, to now."""
-        parts = [part for segment in self._memory for part in segment.parts]
-        start, age_s = None, 0.0
-        for index in range(len(parts) - 1, -1, -1):
-            age_s += parts[index].duration_s
-            if parts[index].starts_segment:
-                start = index if start is None or age_s <= seconds else start
-                if age_s >= seconds:
-                    break
-        return [] if start is None else parts[start:]
+        """The parts in memory from the earliest keyframe segment at most `seconds` old to now.
+
+        At least from the last keyframe segment on; from the present one if there is no keyframe.
+        """
+        if not self._memory:
+            return []
+        segments, start, age_s = list(self._memory), None, 0.0
+        for place in range(len(segments) - 1, -1, -1):
+            age_s += segments[place].duration_s
+            if start is not None and age_s > seconds:
+                break
+            if segments[place].parts[0].independent:
+                start = place
+        return [part for segment in segments[-1 if start is None else start :] for part in segment.parts]
 
     async def wait(self, ready: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until `ready()` after some part; False on timeout. Raises `Gone` when the stream ends first."""
@@ -128,18 +138,25 @@ class Ring:
 
     def _evict(self) -> None:
         """Drop from memory what is older than the ring, and from the list what is older than the window."""
+        left = []
         while len(self._memory) > 1 and self._memory_s - self._memory[0].duration_s >= self._ring_s:
             oldest = self._memory.popleft()
             self._memory_s -= oldest.duration_s
             oldest.parts = []
             oldest.asset = self._asset_of(oldest.msn)
+            left.append(oldest)
         self._trim()
+        for segment in left:
+            if segment.asset is None and segment.msn in self._by_msn:
+                self._on_lost(segment.msn)
 
     def _trim(self) -> None:
-        """Forget segments that are neither in memory nor inside the window on disk."""
+        """Forget segments that are neither in memory nor on disk, and in blocks those older than the window."""
+        window_s = self._window_s()
+        limit_s = window_s if self._listed_s > window_s * (1 + BLOCK_RATIO) else float("inf")
         while self.segments and not self.segments[0].in_memory:
             oldest = self.segments[0]
-            if oldest.asset is not None and self._listed_s <= self._window_s():
+            if self._listed_s <= limit_s and self._asset_of(oldest.msn) is not None:
                 return
             self._listed_s -= oldest.duration_s
             del self._by_msn[self.segments.popleft().msn]

@@ -174,6 +174,19 @@ class TestList:
         playlist.mark_gap(1000)
         assert "#EXT-X-GAP\n#EXTINF:2.00000,\ns/0123456789ab/3.m4s\n" in text(playlist, dvr=True)
 
+    def test_a_gap_that_is_told_in_time_costs_no_rewriting(self) -> None:
+        parts = stream(200)
+        playlist = fill(LivePlaylist(), parts[: 100 * 5])
+        playlist.body(dvr=True)
+        kept = playlist._growing
+        for number, part in enumerate(parts[100 * 5 :]):
+            playlist.append(part)
+            if number % 5 == 4:
+                playlist.mark_gap(part.msn - 30)
+            playlist.body(dvr=True)
+        assert playlist._growing is kept
+        assert text(playlist, dvr=True).count("#EXT-X-GAP\n") == 100
+
     def test_an_unforeseen_end_of_a_segment(self) -> None:
         playlist = fill(LivePlaylist(), [*segment(run(), 0, ends=False), *segment(run(), 1)])
         assert text(playlist).count("#EXTINF") == 2

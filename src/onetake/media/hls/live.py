@@ -165,7 +165,8 @@ class LivePlaylist:
         if entry and entry.complete:
             entry.gap = True
             entry.texts.clear()
-            self._growing = None
+            if msn < self._grown:
+                self._growing = None
             self._changed()
 
     def body(self, *, dvr: bool = False, skip: bool = False) -> Body:
@@ -212,15 +213,21 @@ class LivePlaylist:
         return Body((head + self._tail(start)).encode())
 
     def _render_window(self) -> Body:
-        """The whole window: what is older than the listed parts is kept as growing text."""
-        settled = self._place_from_end(PARTS_LISTED_S)
+        """The whole window: what is older than the short list is kept as growing text, which only gaps change."""
+        settled = self._place_from_end(max(PARTS_LISTED_S, self._list_s))
         if self._growing is None:
             self._growing, self._grown = GrowingText(self._head(self._entries[0], 0, 0)), self.first_msn
         fresh = self._grown - self.first_msn
-        for entry in islice(self._entries, fresh, max(fresh, settled)):
-            self._growing.append(entry.lines(with_parts=False))
+        entries = self._from(fresh)[: max(0, settled - fresh)]
+        self._growing.append("".join([entry.lines(with_parts=False) for entry in entries]))
         self._grown = max(self._grown, self.first_msn + settled)
         return self._growing.body(self._tail(self._grown - self.first_msn))
+
+    def _from(self, place: int) -> list[_Entry]:
+        """The entries from `place` on; costs what they are, however long the window before them is."""
+        found = list(islice(reversed(self._entries), len(self._entries) - place))
+        found.reverse()
+        return found
 
     def _place_from_end(self, length_s: float) -> int:
         """Place of the earliest entry such that everything before it is more than `length_s` from the end."""
@@ -256,7 +263,7 @@ class LivePlaylist:
         low_latency = self.low_latency
         lines = [
             entry.lines(with_parts=low_latency and place >= with_parts_from)
-            for place, entry in enumerate(islice(self._entries, start, None), start)
+            for place, entry in enumerate(self._from(start), start)
         ]
         if self.ended:
             return "".join((*lines, "#EXT-X-ENDLIST\n"))
