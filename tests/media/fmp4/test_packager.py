@@ -303,8 +303,68 @@ class TestChanges:
         packager.push(Unit(9, 0, 0, True, b"x"))
         assert packager.dropped_units == 1
 
+    def test_one_short_part_ends_its_segment_and_two_end_low_latency(self) -> None:
+        stutter = [*range(5), *range(15, 97), *range(108, 300)]
+        units = [Unit(1, n * FRAME, n * FRAME, n == 0, b"v") for n in stutter]
+        parts = run_all(new(VIDEO), units)
+        short = [part for part in parts if part.duration_s < 0.34]
+        assert [(part.ends_segment, part.run.low_latency) for part in short] == [(True, True), (True, True)]
+        assert parts[-1].run.low_latency is False
+
+    def test_a_gap_ends_the_segment_also_without_a_keyframe(self) -> None:
+        packager = new(VIDEO)
+        parts = run_all(packager, video(33))
+        packager.mark_gap()
+        parts += run_all(packager, [unit._replace(keyframe=False) for unit in video(30, start=40 * FRAME)])
+        assert [part.starts_segment for part in parts if part.after_gap] == [True]
+
+    def test_a_frame_that_lasts_longer_than_a_segment_leaves_a_hole(self) -> None:
+        parts = run_all(new(VIDEO), video(10, every=8 * 90_000, gop=1, wall=1_000_000))
+        assert {part.duration_s for part in parts} == {6.0}
+        assert all(part.starts_segment and part.ends_segment for part in parts)
+        assert [part.after_gap for part in parts] == [False, *[True] * 8]
+        assert [part.wall_ms for part in parts] == [1_000_000 + n * 8000 for n in range(9)]
+
+    def test_a_long_frame_behind_short_ones_starts_a_segment(self) -> None:
+        parts = run_all(new(VIDEO), [*video(2, every=2 * 90_000), *video(3, start=4 * 90_000, every=5 * 90_000, gop=9)])
+        assert max(sum(p.duration_s for p in parts if p.msn == msn) for msn in {p.msn for p in parts}) <= 6
+
+
+class TestOverdue:
+    """A clock that hardly moves must not keep everything in one open part."""
+
+    @staticmethod
+    def slow(count: int, every_ms: int, payload: bytes = b"v") -> list[Unit]:
+        return [Unit(1, n, n, n == 0, payload, 1_000_000 + n * every_ms) for n in range(count)]
+
+    def test_a_part_to_which_units_come_for_two_seconds_ends(self) -> None:
+        parts = run_all(new(VIDEO), self.slow(1000, 40))
+        assert len(parts) == 20
+        assert {part.frames for part in parts[1:]} == {50}
+        assert all(part.starts_segment and part.ends_segment and part.run.low_latency for part in parts)
+
+    def test_a_big_part_ends(self) -> None:
+        parts = run_all(new(VIDEO, AUDIO), [*audio(1), *self.slow(100, 0, bytes(1 << 20))])
+        assert {part.frames for part in parts} == {8}
+
+    def test_a_pause_of_a_normal_source_cuts_nothing(self) -> None:
+        units = [unit._replace(wall_ms=1_000_000 + unit.dts // 90 + unit.dts // 43_200 * 5000) for unit in video(400)]
+        parts = run_all(new(VIDEO), units)
+        assert [(part.duration_s, part.msn) for part in parts] == [
+            (part.duration_s, part.msn) for part in run_all(new(VIDEO), video(400))
+        ]
+
 
 class TestStall:
+    def test_both_tracks_may_pause_for_longer_than_a_segment(self) -> None:
+        packager = new(VIDEO, AUDIO)
+        late = [unit._replace(dts=unit.dts + 9 * 48_000, pts=unit.pts + 9 * 48_000) for unit in audio(200)]
+        parts = run_all(packager, [*by_time(*video(60), *audio(110)), *late]) + packager.flush()
+        assert max(sum(p.duration_s for p in parts if p.msn == msn) for msn in {p.msn for p in parts}) <= 6
+        assert all(after.dts_ticks == before.end_ticks for before, after in itertools.pairwise(parts))
+        assert b"a199" in parts[-1].data
+        assert sum(part.data.count(b"a") >= 1 for part in parts) > 4
+
     def test_audio_goes_on_when_the_picture_stops(self) -> None:
         packager = new(VIDEO, AUDIO)
         parts = run_all(packager, by_time(*video(30), *audio(600)))

@@ -20,7 +20,8 @@ class CutRules:
     """When to cut, in seconds. The defaults are the product's; other values are for tests and offline packaging.
 
     `stall_s`: how far other tracks may run ahead of the leading one. `restore_s`: low latency that a slow sample ended
-    comes back after so long without another.
+    comes back after so long without another. `part_bytes`, `part_wall_s`: a part that holds so much, or to which units
+    have been coming for so long, ends and its segment with it, whatever the source's clock says.
     """
 
     part_target_s: float = PART_TARGET_S
@@ -29,6 +30,8 @@ class CutRules:
     max_segment_s: float = TARGET_DURATION_S
     stall_s: float = 3.0
     restore_s: float = 60.0
+    part_bytes: int = 8 << 20
+    part_wall_s: float = 2.0
 
 
 def leading_track(tracks: Sequence[Track]) -> Track:
@@ -49,6 +52,9 @@ class Cutter:
 
     The leading track is behind by one unit, so a sample is placed when its true duration is known. When other tracks
     run more than `stall_s` ahead of it, it has stalled: its last sample ends there and time goes on without it.
+
+    A listed part of less than `FULL_PART_SHARE` must end its segment. Where frames come so that full parts cannot be
+    made of them (at 12 per second, say), low latency ends.
     """
 
     def __init__(self, run: Run, lanes: Sequence[Lane], rules: CutRules) -> None:
@@ -65,6 +71,9 @@ class Cutter:
         self._index = 0
         self._front: int | None = None
         self._calm_since = 0
+        self._short_at: int | None = None
+        self._open_bytes = 0
+        self._open_ms = self._last_ms = 0
         self._gap = self._after_gap = self._stalled = self._needs_keyframe = False
 
     def _set_limits(self, rules: CutRules) -> None:
@@ -76,6 +85,8 @@ class Cutter:
         self._max_segment = int(rules.max_segment_s * scale)
         self._stall = int(rules.stall_s * scale)
         self._restore = int(rules.restore_s * scale)
+        self._most_bytes = rules.part_bytes
+        self._target_ms, self._most_ms = int(rules.part_target_s * 1000), int(rules.part_wall_s * 1000)
 
     def mark_gap(self) -> None:
         """Media is missing before the next leading unit: a segment ends there and the wall clock starts anew."""
@@ -117,26 +128,39 @@ class Cutter:
         if sample is not None:
             parts += self._add(sample)
             parts += self._cut_before(unit, sample)
+        if sample is not None and (self._gap or sample.dts + sample.duration < unit.dts):
+            self._after_gap = True
         if self._gap:
             self._wall.reset()
-            self._after_gap, self._gap = sample is not None, False
+            self._gap = False
         self._wall.observe(unit.dts, unit.wall_ms)
         return parts
 
     def _add(self, sample: Sample) -> list[Part]:
         """Place a finished leading sample, closing the open part first where the sample would overshoot."""
         parts: list[Part] = []
+        end = sample.dts + sample.duration
         is_slow = sample.duration > self._target
-        too_long = is_slow and self.run.low_latency
-        if self._part_start is not None and sample.dts + sample.duration - self._part_start > self._target:
-            parts += self._close(sample.dts, ends_segment=too_long or self._is_full(sample.dts, sample.duration))
-        if too_long:
-            self._end_low_latency()
+        if self._part_start is not None and end - self._part_start > self._target:
+            is_short = sample.dts - self._part_start < self._full
+            is_slow |= is_short and self._is_short_again(sample.dts)
+            must_end = self.run.low_latency and (is_slow or is_short)
+            parts += self._close(sample.dts, ends_segment=must_end or self._is_full(sample.dts, sample.duration))
+        if is_slow:
+            self._calm_since = end
+        if self._index and (end - self._segment_start > self._max_segment or (is_slow and self.run.low_latency)):
+            self._next_segment()
+        if is_slow and self.run.low_latency:
+            self._promise(low_latency=False)
         self._open_part(sample.dts)
         self._samples.append(sample)
-        if is_slow:
-            self._calm_since = sample.dts + sample.duration
+        self._open_bytes += len(sample.payload)
         return parts
+
+    def _is_short_again(self, at: int) -> bool:
+        """Note a part that ends short at `at`; whether one did within the length of a segment before."""
+        last, self._short_at = self._short_at, at
+        return last is not None and at - last <= self._max_segment
 
     def _open_part(self, start: int) -> int:
         """The start of the open part, which is opened at `start` if there is none."""
@@ -145,12 +169,6 @@ class Cutter:
             if self._index == 0:
                 self._segment_start = start
         return self._part_start
-
-    def _end_low_latency(self) -> None:
-        """A sample longer than PART-TARGET: from its segment on the parts are not listed."""
-        if self._index:
-            self._next_segment()
-        self._promise(low_latency=False)
 
     def _promise(self, *, low_latency: bool) -> None:
         """From here on the run keeps or gives up low latency; its names, init and file stay."""
@@ -166,9 +184,16 @@ class Cutter:
                 self._promise(low_latency=True)
             return parts
         part = end - (self._part_start if self._part_start is not None else end)
-        if self._gap or part >= self._target or (part >= self._full and part + sample.duration > self._target):
-            return self._close(end, ends_segment=self._is_full(end, sample.duration))
+        must_end = self._gap or self._is_overdue(unit.wall_ms)
+        if must_end or part >= self._target or (part >= self._full and part + sample.duration > self._target):
+            return self._close(end, ends_segment=must_end or self._is_full(end, sample.duration))
         return []
+
+    def _is_overdue(self, wall_ms: int) -> bool:
+        """Whether the open part is too big, or has been open for too long; a pause between two units counts little."""
+        self._open_ms += min(max(0, wall_ms - self._last_ms), self._target_ms)
+        self._last_ms = wall_ms
+        return self._open_bytes >= self._most_bytes or self._open_ms >= self._most_ms
 
     def _is_full(self, end: int, sample_ticks: int) -> bool:
         """Whether a segment that reaches `end` has no room for one more part."""
@@ -180,17 +205,25 @@ class Cutter:
         if front is None or (now - front <= self._stall and not self._stalled):
             return []
         if not self._stalled:
-            return self._stall_at(now)
-        if now - self._open_part(front) < self._target:
+            return self._stall_at(front, now)
+        start = self._open_part(front)
+        if now - start < self._target:
             return []
-        return self._close(now, ends_segment=self._is_full(now, self._target))
+        return self._go_on(min(now, start + self._max_segment))
 
-    def _stall_at(self, now: int) -> list[Part]:
-        """The leading track has stalled: its last sample lasts until `now`."""
+    def _stall_at(self, front: int, now: int) -> list[Part]:
+        """The leading track has stalled: its last sample lasts until `now`, or as long as a segment may."""
         self._stalled = True
-        sample = self._lead.release(now)
+        end = min(now, front + self._max_segment)
+        sample = self._lead.release(end)
         parts = self._add(sample) if sample is not None else []
-        return parts + self._close(now, ends_segment=self._is_full(now, self._target))
+        return parts + self._go_on(end)
+
+    def _go_on(self, end: int) -> list[Part]:
+        """A part without the leading track, up to `end`; time goes on also when there is nothing for it."""
+        parts = self._close(end, ends_segment=self._is_full(end, self._target))
+        self._front = end
+        return parts
 
     def _may_resume(self, unit: Unit) -> bool:
         """After a stall: a unit that comes too late is lost, and then only a keyframe can go on."""
@@ -219,6 +252,7 @@ class Cutter:
             return []
         part = self._part(self._open_part(self._front or 0), end, fragments, ends_segment=ends_segment)
         self._samples, self._part_start, self._front, self._after_gap = [], None, end, False
+        self._open_bytes = self._open_ms = 0
         self._index += 1
         if ends_segment:
             self._next_segment()

@@ -3,6 +3,7 @@
 from collections import deque
 
 from onetake.media.fmp4.fragment import Sample
+from onetake.media.fmp4.parts import TARGET_DURATION_S
 from onetake.media.units import Kind, Track, Unit
 
 _DEFAULT_DURATION_S = 0.02
@@ -10,7 +11,10 @@ REANCHOR_MS = 1000
 
 
 class Lane:
-    """One track of a run: holds back one unit, because its duration is only known from the next one."""
+    """One track of a run: holds back one unit, because its duration is only known from the next one.
+
+    No sample lasts longer than a segment may: behind one that would, the time line has a hole.
+    """
 
     def __init__(self, track: Track) -> None:
         self.track = track
@@ -18,6 +22,7 @@ class Lane:
         self.ready: deque[Sample] = deque()
         self._always_sync = track.kind is Kind.AUDIO
         self._usual = max(1, int(track.timescale * _DEFAULT_DURATION_S))
+        self._longest = TARGET_DURATION_S * track.timescale
 
     def push(self, unit: Unit, *, cap_ticks: int | None = None) -> Sample | None:
         """Take `unit` in; the sample that it completes, None for the first one.
@@ -33,7 +38,7 @@ class Lane:
         held, self.held = self.held, None
         if held is None:
             return None
-        duration = self._usual if end_dts is None else max(0, end_dts - held.dts)
+        duration = self._usual if end_dts is None else min(max(0, end_dts - held.dts), self._longest)
         if cap_ticks is not None and duration > cap_ticks:
             duration = min(self._usual, cap_ticks)
         self._usual = duration or self._usual
