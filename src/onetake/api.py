@@ -33,6 +33,7 @@ from onetake.monitoring.service.startup import TOPICS, monitoring
 from onetake.recordings.endpoints import router as recordings_router
 from onetake.recordings.startup import TOPICS as LIVE_TOPICS
 from onetake.recordings.startup import live_control
+from onetake.sources.endpoints import live_router
 from onetake.sources.endpoints import router as sources_router
 
 TAGS = {
@@ -71,8 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_problem_handlers(app)
     install_middleware(app, settings)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    live_routers = (sources_router, recordings_router, library_router)
-    for router in (site.router, _documents(app), accounts_router, *live_routers, monitoring_router):
+    media_routers = (sources_router, live_router, recordings_router, library_router)
+    for router in (site.router, _documents(app), accounts_router, *media_routers, monitoring_router):
         app.include_router(router)
     app.add_api_websocket_route("/api/ws", _live_updates)
     app.router.default = WebUi(Path(onetake.__file__).parent / "webui")  # after 405s, which a mount at "/" would hide
@@ -101,7 +102,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with (
             live_control(settings, state.db, state.pubsub) as state.live,
-            library(state.db) as state.views,
+            library(state.db, state.live.media) as state.views,
             monitoring(settings, state.db, state.pubsub, state.metrics, state.live.media) as state.monitor,
         ):
             yield

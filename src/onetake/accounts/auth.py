@@ -44,6 +44,9 @@ PUBLIC = frozenset(
         "POST /api/auth/login",
         "POST /api/auth/refresh",
         "POST /api/auth/logout",
+        "GET /api/live",
+        "GET /api/live/{id}",
+        "GET /api/sources/{id}/play",
         "GET /api/videos",
         "GET /api/videos/sources",
         "GET /api/videos/{id}/compatible",
@@ -54,7 +57,7 @@ PUBLIC = frozenset(
     }
 )
 """Routes that need no sign-in. /metrics asks for its own token; refresh and logout ask for the refresh cookie; videos
-are shown by their visibility; callbacks carry the media server's signature."""
+and live sources are shown by their visibility; callbacks carry the media server's signature."""
 
 _bearer = HTTPBearer(
     scheme_name="bearer",

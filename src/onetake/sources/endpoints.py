@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request, status
 
-from onetake.accounts.auth import Permission, Principal, require
+from onetake.accounts.auth import MaybeSignedIn, Permission, require
 from onetake.infra.db import on_commit
 from onetake.infra.mediaserver import MediaDep, token_keyring
 from onetake.infra.settings import Settings
@@ -14,13 +14,14 @@ from onetake.infra.web.openapi import answers
 from onetake.infra.web.problems import request_language
 from onetake.kit.paging import Page, page_of, parse_sort
 from onetake.kit.redact import redact
-from onetake.sources import service
+from onetake.sources import live, service
 from onetake.sources.models import LiveSource, Protocol
-from onetake.sources.playback import live_play
+from onetake.sources.playback import live_play, viewer_name
 from onetake.sources.repository import SORTS, SourceFilter
 from onetake.sources.schemas import (
     DeleteResult,
     LivePlay,
+    LiveView,
     PushTarget,
     SourceCreate,
     SourceCreated,
@@ -33,6 +34,7 @@ from onetake.sources.status import source_status
 from onetake.sources.watch import SourceWatch
 
 router = APIRouter(prefix="/api/sources", tags=["sources"])
+live_router = APIRouter(prefix="/api/live", tags=["sources"])
 _read = [Depends(require(Permission.SOURCES_READ))]
 _write = [Depends(require(Permission.SOURCES_WRITE))]
 
@@ -147,16 +149,29 @@ async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: Media
     return source_status(source, details.get(source.stream_name), request_language(request.scope))
 
 
-@router.get("/{id}/play", operation_id="playSource", summary="Addresses to watch a source live")
-async def play_source(
-    id: IdPath,
-    viewer: Annotated[Principal, Depends(require(Permission.SOURCES_READ))],
-    session: ReadSession,
-    settings: SettingsDep,
-) -> LivePlay:
-    """Signed addresses for one playback session, for operators: recorded or not, public or not."""
-    source = await service.get_source(session, id)
-    return live_play(token_keyring(settings.data_dir), source.stream_name, f"user.{viewer.user_id}")
+@router.get(
+    "/{id}/play", operation_id="playSource", summary="Addresses to watch a source live", responses=answers(401, 404)
+)
+async def play_source(id: IdPath, viewer: MaybeSignedIn, session: ReadSession, settings: SettingsDep) -> LivePlay:
+    """Signed addresses for one playback session, recorded or not, for everybody whom its visibility lets watch."""
+    source = await live.get_watchable(session, id, viewer)
+    return live_play(token_keyring(settings.data_dir), source, viewer_name(viewer))
+
+
+@live_router.get("", operation_id="listLive", summary="What is live")
+async def list_live(viewer: MaybeSignedIn, session: ReadSession, watch: WatchDep) -> list[LiveView]:
+    """Live sources that the caller may see, by name, recorded or not; also those that are fetched when watched."""
+    found = await live.listed(session, viewer)
+    streams = await watch.streams()
+    shown = [live.live_view(source, streams.get(source.stream_name)) for source in found]
+    return [view for view in shown if view.is_live or view.on_demand]
+
+
+@live_router.get("/{id}", operation_id="getLive", summary="Show a live source", responses=answers(401, 404))
+async def get_live(id: IdPath, viewer: MaybeSignedIn, session: ReadSession, watch: WatchDep) -> LiveView:
+    """One source as viewers see it; 404 when the caller may not know of it."""
+    source = await live.get_watchable(session, id, viewer)
+    return live.live_view(source, (await watch.streams()).get(source.stream_name))
 
 
 def source_view(source: LiveSource) -> SourceView:

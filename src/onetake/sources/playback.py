@@ -3,11 +3,19 @@
 import time
 from datetime import UTC, datetime
 
+from onetake.accounts.auth import Principal
 from onetake.kit.ids import random_hex
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour, sign
+from onetake.sources.models import LiveSource
 from onetake.sources.schemas import LivePlay
 
 PLAY_TTL_S = 4 * 3600
+GUEST = "guest"
+
+
+def viewer_name(viewer: Principal | None) -> str:
+    """How a viewer is called in tokens and in the media server's accounts."""
+    return f"user.{viewer.user_id}" if viewer is not None else GUEST
 
 
 def live_base(keyring: Keyring, stream_name: str, session: str, viewer: str, expires_s: int) -> str:
@@ -16,10 +24,14 @@ def live_base(keyring: Keyring, stream_name: str, session: str, viewer: str, exp
     return f"/t/{sign(grant, keyring)}/live/{stream_name}"
 
 
-def live_play(keyring: Keyring, stream_name: str, viewer: str) -> LivePlay:
+def live_play(keyring: Keyring, source: LiveSource, viewer: str) -> LivePlay:
     """Everything a player needs to watch a source live."""
     expires_s = round_up_hour(time.time() + PLAY_TTL_S)
-    base = live_base(keyring, stream_name, random_hex(64), viewer, expires_s)
+    base = live_base(keyring, source.stream_name, random_hex(64), viewer, expires_s)
     return LivePlay(
-        live_url=f"{base}/index.m3u8", flv_url=f"{base}.flv", expires_at=datetime.fromtimestamp(expires_s, UTC)
+        live_url=f"{base}/index.m3u8",
+        flv_url=f"{base}.flv",
+        time_shift_url=f"{base}/index.m3u8?dvr=1" if source.time_shift_s else None,
+        time_shift_s=source.time_shift_s,
+        expires_at=datetime.fromtimestamp(expires_s, UTC),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.sources.models import LiveSource
 
+MAX_LISTED = 1000
 SORTS = {"id": LiveSource.id, "name": LiveSource.name, "created_at": LiveSource.created_at}
 
 
@@ -46,6 +47,14 @@ async def by_stream(session: AsyncSession, stream_name: str) -> LiveSource | Non
 async def every(session: AsyncSession) -> list[LiveSource]:
     """All sources: what the desired state is made of."""
     return list(await session.scalars(select(LiveSource).order_by(LiveSource.id)))
+
+
+async def active_by_name(session: AsyncSession, visibilities: Sequence[str] | None) -> list[LiveSource]:
+    """Active sources that everybody of a kind may see (None: all), by name; at most `MAX_LISTED`."""
+    statement = select(LiveSource).where(LiveSource.is_active.is_(True))
+    if visibilities is not None:
+        statement = statement.where(LiveSource.visibility.in_(visibilities))
+    return list(await session.scalars(statement.order_by(LiveSource.name, LiveSource.id).limit(MAX_LISTED)))
 
 
 async def add(session: AsyncSession, source: LiveSource) -> LiveSource:

@@ -142,11 +142,25 @@ class SourceStatus(BaseModel):
     last_error: str | None = Field(description="Why there is no picture, in plain words.")
 
 
+class LiveView(BaseModel):
+    """A source as viewers see it."""
+
+    id: int = Field(description="Number of the source.")
+    name: str = Field(description="Name of the source.", examples=["大礼堂一号机"])
+    visibility: Visibility = Field(description="Who may watch.")
+    is_live: bool = Field(description="Whether media arrive now.")
+    on_demand: bool = Field(description="It is fetched when somebody watches, so that it can be watched at any time.")
+    since: datetime | None = Field(description="Since when it is live.")
+    viewers: int = Field(description="How many watch now.")
+
+
 class LivePlay(BaseModel):
     """Signed, path-only addresses of a live source; the page puts the media port in front."""
 
     live_url: str = Field(description="LL-HLS.", examples=["/t/AQE…/live/k3v9q2m7x1ab/index.m3u8"])
     flv_url: str = Field(description="HTTP-FLV.", examples=["/t/AQE…/live/k3v9q2m7x1ab.flv"])
+    time_shift_url: str | None = Field(description="HLS of the whole time-shift window; null without one.")
+    time_shift_s: int = Field(description="How far back the window goes at most; 0 without one.")
     expires_at: datetime = Field(description="Until when playing can be begun.")
 
 

@@ -33,13 +33,23 @@ def offline(source: LiveSource) -> SourceStatus:
     )
 
 
+def has_session(detail: Mapping[str, Any] | None) -> bool:
+    """Whether a session runs: media arrive, or may go on arriving within the grace time."""
+    return is_online(detail) or (detail is not None and detail["state"] == "grace")
+
+
+def is_online(detail: Mapping[str, Any] | None) -> bool:
+    """Whether media arrive on a stream of `/control/streams`."""
+    return detail is not None and detail["state"] in _ONLINE
+
+
 def source_status(source: LiveSource, detail: Mapping[str, Any] | None, lang: Lang) -> SourceStatus:
     """One stream of `/control/streams` as the status of its source."""
     status = offline(source)
     if detail is None or not source.is_active:
         return status
     pull = detail.get("pull") or {}
-    online = detail["state"] in _ONLINE
+    online = is_online(detail)
     status.online = online
     status.state = _state(str(detail["state"]), str(pull.get("state", "")))
     status.viewers = int(detail.get("viewers", 0))

@@ -16,6 +16,7 @@ from onetake.sources import service
 
 TOPIC = "sources"
 COMPARE_S = 5.0
+FRESH_S = 1.0
 LOOK_S = 1.0
 TROUBLE = (MediaServerUnavailable, MediaServerRefused, DatabaseBusy, DatabaseUnavailable)
 _logger = logging.getLogger(__name__)
@@ -30,11 +31,25 @@ class SourceWatch:
         self._pubsub = pubsub
         self._changed = asyncio.Event()
         self._told: dict[str, Any] = {}
+        self._seen: dict[str, Any] = {}
+        self._seen_s = 0.0
+        self._looking = asyncio.Lock()
         self.reachable = True
 
     def poke(self) -> None:
         """The table of sources has changed: push it now."""
         self._changed.set()
+
+    async def streams(self) -> dict[str, Any]:
+        """The media server's streams by name, at most a second old; none when it does not answer.
+
+        However many viewers ask, the media server is asked once.
+        """
+        async with self._looking:
+            if time.monotonic() - self._seen_s > FRESH_S:
+                self._seen = await self._ask()
+                self._seen_s = time.monotonic()
+            return self._seen
 
     async def run(self) -> None:
         """Compare, push, tell; for ever."""
@@ -67,11 +82,17 @@ class SourceWatch:
         if not self._pubsub.has_subscribers(TOPIC):
             self._told = {}
             return
-        present = {stream["name"]: stream for stream in (await self._media.streams())["streams"]}
+        present = _by_name(await self._media.streams())
         for name, stream in present.items():
             if self._told.get(name) != stream:
                 await self._pubsub.publish(TOPIC, "changed", {"stream_name": name})
         self._told = present
+
+    async def _ask(self) -> dict[str, Any]:
+        try:
+            return _by_name(await self._media.streams())
+        except (MediaServerUnavailable, MediaServerRefused):
+            return {}
 
     async def _pause(self) -> None:
         try:
@@ -87,6 +108,10 @@ class SourceWatch:
 
 
 _WORDS = {True: "answers again", False: "does not answer"}
+
+
+def _by_name(answer: dict[str, Any]) -> dict[str, Any]:
+    return {stream["name"]: stream for stream in answer["streams"]}
 
 
 def _same(wanted: list[dict[str, Any]], held: list[dict[str, Any]]) -> bool:

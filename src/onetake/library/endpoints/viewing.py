@@ -18,8 +18,8 @@ from onetake.library.schemas import PlayView, ProgressReport, VideoSource, Video
 from onetake.library.search import parse_query
 from onetake.library.service import videos as service
 from onetake.library.service import watching
-from onetake.library.service.playback import viewer_name
 from onetake.library.service.watching import ViewCounter
+from onetake.sources.playback import viewer_name
 from onetake.sources.service import find_source
 
 router = APIRouter(prefix="/api/videos", tags=["videos"])

@@ -11,10 +11,9 @@ from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour
 from onetake.library.models import Video
 from onetake.library.schemas import PlayView
 from onetake.library.service.compatible import FOLDER
-from onetake.sources.playback import PLAY_TTL_S, live_base
+from onetake.sources.playback import PLAY_TTL_S, live_base, viewer_name
 
 LIST_TTL_S = 6 * 3600
-GUEST = "guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +57,14 @@ class Signer:
         return poster, f"{base}/storyboard.vtt" if video.storyboard else None
 
     def _asset_base(self, video: Video, method: Method, session: str, viewer: str, expires_s: int) -> str:
-        grant = Grant(method, ScopeKind.ASSET, video.asset_id, session, viewer, expires_s)
+        scope = asset_scope(video.asset_id, video.grant_generation)
+        grant = Grant(method, ScopeKind.ASSET, scope, session, viewer, expires_s)
         return f"/t/{sign(grant, self.keyring)}/vod/{video.asset_id}"
 
 
-def viewer_name(viewer: Principal | None) -> str:
-    """How a viewer is called in tokens and in the media server's accounts."""
-    return f"user.{viewer.user_id}" if viewer is not None else GUEST
+def asset_scope(asset_id: str, generation: int) -> str:
+    """The scope of a video's tokens, as the media server splits it (`engine.access`)."""
+    return f"{asset_id}.{generation}" if generation else asset_id
 
 
 def _list_expiry_s() -> int:

@@ -469,6 +469,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is live
+         * @description Live sources that the caller may see, by name, recorded or not; also those that are fetched when watched.
+         */
+        get: operations["listLive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/live/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a live source
+         * @description One source as viewers see it; 404 when the caller may not know of it.
+         */
+        get: operations["getLive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -642,7 +682,7 @@ export interface paths {
         };
         /**
          * Addresses to watch a source live
-         * @description Signed addresses for one playback session, for operators: recorded or not, public or not.
+         * @description Signed addresses for one playback session, recorded or not, for everybody whom its visibility lets watch.
          */
         get: operations["playSource"];
         put?: never;
@@ -1968,6 +2008,55 @@ export interface components {
              * @example /t/AQE…/live/k3v9q2m7x1ab/index.m3u8
              */
             live_url: string;
+            /**
+             * Time Shift S
+             * @description How far back the window goes at most; 0 without one.
+             */
+            time_shift_s: number;
+            /**
+             * Time Shift Url
+             * @description HLS of the whole time-shift window; null without one.
+             */
+            time_shift_url: string | null;
+        };
+        /**
+         * LiveView
+         * @description A source as viewers see it.
+         */
+        LiveView: {
+            /**
+             * Id
+             * @description Number of the source.
+             */
+            id: number;
+            /**
+             * Is Live
+             * @description Whether media arrive now.
+             */
+            is_live: boolean;
+            /**
+             * Name
+             * @description Name of the source.
+             * @example 大礼堂一号机
+             */
+            name: string;
+            /**
+             * On Demand
+             * @description It is fetched when somebody watches, so that it can be watched at any time.
+             */
+            on_demand: boolean;
+            /**
+             * Since
+             * @description Since when it is live.
+             */
+            since: string | null;
+            /**
+             * Viewers
+             * @description How many watch now.
+             */
+            viewers: number;
+            /** @description Who may watch. */
+            visibility: components["schemas"]["Visibility"];
         };
         /**
          * Login
@@ -6290,6 +6379,139 @@ export interface operations {
             };
             /** @description Signed in, but not allowed to; or a request from a page of another site. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveView"][];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or another part that is needed, does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the row. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveView"];
+                };
+            };
+            /** @description The request cannot be understood, or its `Host` is not one of this installation's. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the session has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed to; or a request from a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
