@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """One file of a recording. `problem`: code of the failure that left it without a clean end, None otherwise."""
+    """One file of a recording. `problem`: code of the failure that left it without a clean end, None otherwise.
+
+    `first_msn`: media sequence number of its first segment.
+    """
 
     name: str
     size_bytes: int
@@ -13,6 +16,7 @@ class FileSummary:
     start_wall_ms: int
     duration_s: float
     problem: str | None = None
+    first_msn: int = 0
 
     @property
     def end_wall_ms(self) -> float:

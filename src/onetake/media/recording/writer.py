@@ -1,8 +1,10 @@
 """The recording writer: parts in, files that survive `kill -9`, power loss and a failing disk out."""
 
+import errno
+import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from onetake.media.recording.pair import OpenPair
 from onetake.media.recording.paths import RecordingPlace, index_path, next_number, video_files
 from onetake.media.recording.summary import Damage, FileSummary, Gap, RecordingSummary
 
+log = logging.getLogger(__name__)
+
 MAX_STARTS_WITHOUT_KEYFRAME = 2
 GAP_MS = 1000
 
@@ -31,15 +35,17 @@ class WriterOptions:
 
     `sync_interval_s`: seconds of media that a power loss may cost; 0 syncs after each part, None leaves it to the
     system. A new file is begun at the next keyframe segment after `rotate_after_s` seconds or `rotate_after_bytes`.
+    `after_ms`: wall clock at which an earlier part of this recording ended, so that the gap since then is noted.
     """
 
     sync_interval_s: float | None = 2.0
     rotate_after_s: float | None = None
     rotate_after_bytes: int | None = None
+    after_ms: float = 0.0
 
 
 class RecordingWriter:
-    """Writes one rendition of one recording. Synchronous; used by one thread at a time.
+    """Writes one rendition of one recording. Synchronous; for one thread, only `summary` may be called by any.
 
     A file starts with a keyframe segment of a run; another run, a rotation or a failure starts the next file. The
     marker of `place` lists the files until `close`, so that `recover` knows what to check after a crash.
@@ -60,45 +66,52 @@ class RecordingWriter:
         self._gaps: list[Gap] = []
         self._pair: OpenPair | None = None
         self._parts = self._ticks = 0
-        self._last_end_ms = 0.0
+        self._last_end_ms = self.options.after_ms
         self._starts_skipped = 0
+        self._summary = RecordingSummary()
 
     def append(self, part: Part) -> bool:
         """Write `part`; False when it was skipped because no file can start with it.
 
         A file that may not grow, or a broken disk, costs nothing: what is not known to be safe is written again to a
         new file, once. Raises `DiskFull` (`part` is lost to this recording; a later call starts a new file), or
-        whatever made the second attempt fail.
+        whatever made the second attempt fail. Any other error becomes a plain `RecordingError`.
         """
         if self._pair is None and not self._can_start(part):
             return False
-        try:
-            return self._place_part(part)
-        except (FileLimitReached, DiskBroken, SyncFailed) as error:
-            self._write_again(part, error)
-        except RecordingError as error:
-            self._abandon(error, saved=False)
-            raise
+        with self._told():
+            try:
+                with self._typed():
+                    self._place_part(part)
+            except (FileLimitReached, DiskBroken, SyncFailed) as error:
+                self._write_again(part, error)
+            except RecordingError as error:
+                self._abandon(error, saved=False)
+                raise
         return True
 
     def tick(self) -> None:
         """Sync if it is due although no part came. Raises `RecordingError` like `append`."""
         if self._pair is None:
             return
-        try:
-            self._pair.sync_if_due(self.options.sync_interval_s)
-        except RecordingError as error:
-            self._write_again(None, error)
+        with self._told():
+            try:
+                with self._typed():
+                    self._pair.sync_if_due(self.options.sync_interval_s)
+            except RecordingError as error:
+                self._write_again(None, error)
 
     def rotate(self) -> None:
         """End the present file now; the next keyframe segment starts another. Raises `RecordingError`."""
         if self._pair is None:
             return
-        try:
-            self._finish()
-        except RecordingError as error:
-            self._abandon(error, saved=False)
-            raise
+        with self._told():
+            try:
+                with self._typed():
+                    self._finish()
+            except RecordingError as error:
+                self._abandon(error, saved=False)
+                raise
 
     def close(self) -> RecordingSummary:
         """End the recording: sync, `sidx`, marker away.
@@ -114,20 +127,41 @@ class RecordingWriter:
 
     def summary(self) -> RecordingSummary:
         """What there is so far; the file being written is the last."""
-        files = [*self._files, self._describe(self._pair)] if self._pair is not None else self._files
-        return RecordingSummary(tuple(files), tuple(self._damages), tuple(self._gaps))
+        return self._summary
 
     def drop_before(self, wall_clock_ms: int) -> list[Path]:
         """Remove whole files that ended before this wall clock (a rolling window); the MP4s that are gone."""
         gone: list[Path] = []
-        while self._files and self._files[0].end_wall_ms < wall_clock_ms:
-            path = self.place.folder / self._files[0].name
-            with typed_errors(path):
-                path.unlink(missing_ok=True)
-                index_path(path).unlink(missing_ok=True)
-            del self._files[0]
-            gone.append(path)
+        with self._told():
+            while self._files and self._files[0].end_wall_ms < wall_clock_ms:
+                path = self.place.folder / self._files[0].name
+                with typed_errors(path):
+                    path.unlink(missing_ok=True)
+                    index_path(path).unlink(missing_ok=True)
+                del self._files[0]
+                gone.append(path)
         return gone
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """However a call ends, `summary` tells of it: one object, made by the writing thread, read by others."""
+        try:
+            yield
+        finally:
+            files = [*self._files, self._describe(self._pair)] if self._pair is not None else self._files
+            self._summary = RecordingSummary(tuple(files), tuple(self._damages), tuple(self._gaps))
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        """Whatever else goes wrong costs a file, not the recording."""
+        try:
+            yield
+        except RecordingError:
+            raise
+        except Exception as error:
+            log.exception("recording %s", self.place.recording_id)
+            path = self._pair.path if self._pair is not None else self.place.folder
+            raise RecordingError(path, OSError(errno.EIO, type(error).__name__)) from error
 
     def _can_start(self, part: Part) -> bool:
         """A file starts with a segment that starts with a keyframe; with any segment if keyframes do not come."""
@@ -139,7 +173,7 @@ class RecordingWriter:
         self._starts_skipped += 1
         return False
 
-    def _place_part(self, part: Part) -> bool:
+    def _place_part(self, part: Part) -> None:
         """Write `part` to the present file or the next one."""
         if self._pair is not None and self._must_rotate(self._pair, part):
             self._finish()
@@ -148,7 +182,6 @@ class RecordingWriter:
         self._pair.append(part)
         self._note(part)
         self._pair.sync_if_due(self.options.sync_interval_s)
-        return True
 
     def _must_rotate(self, pair: OpenPair, part: Part) -> bool:
         if (part.run.prefix, part.run.init) != (pair.first.run.prefix, pair.first.run.init):
@@ -193,8 +226,9 @@ class RecordingWriter:
         if part is not None and not (again and again[-1] is part):
             again.append(part)
         try:
-            for lost in again:
-                self._place_part(lost)
+            with self._typed():
+                for lost in again:
+                    self._place_part(lost)
         except RecordingError as second:
             self._abandon(second, saved=False)
             raise
@@ -229,4 +263,5 @@ class RecordingWriter:
         return self._ticks / pair.first.run.timescale
 
     def _describe(self, pair: OpenPair, problem: str | None = None) -> FileSummary:
-        return FileSummary(pair.path.name, pair.end, self._parts, pair.first.wall_ms, self._duration_s(pair), problem)
+        duration_s, first = self._duration_s(pair), pair.first
+        return FileSummary(pair.path.name, pair.end, self._parts, first.wall_ms, duration_s, problem, first.msn)
