@@ -13,7 +13,6 @@ from onetake.media.recording import (
     RecordingPlace,
     RecordingWriter,
     WriterOptions,
-    pair,
     recording_place,
     video_files,
 )
@@ -80,17 +79,17 @@ def test_the_unforeseen_costs_one_file_and_is_named(
     place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = RecordingWriter(place, WriterOptions(0))
-    real, middle = pair.record_for, len(parts) // 2
+    middle = len(parts) // 2
 
     def broken(*arguments: object) -> object:
         raise ZeroDivisionError
 
     for part in parts[:middle]:
         writer.append(part)
-    monkeypatch.setattr(pair, "record_for", broken)
-    with pytest.raises(RecordingError, match=r"recording_failed: video-000\.mp4"):
-        writer.append(parts[middle])
-    monkeypatch.setattr(pair, "record_for", real)
+    with monkeypatch.context() as patch:
+        patch.setattr("onetake.media.recording.pair.record_for", broken)
+        with pytest.raises(RecordingError, match=r"recording_failed: video-000\.mp4"):
+            writer.append(parts[middle])
     for part in parts[middle + 1 :]:
         writer.append(part)
     summary = writer.close()
