@@ -38,6 +38,17 @@ class TestWindow:
         assert ring.find("abc", 19) is ring.segments[-1]
         assert ring.find("other", 19) is None
 
+    def test_memory_is_bounded_in_bytes_too(self) -> None:
+        ring = filled(20, Ring(60, ring_bytes=17))
+        assert [segment.msn for segment in ring.segments] == [17, 18, 19]
+        assert len(filled(3, Ring(60, ring_bytes=1)).segments) == 1
+
+    def test_a_segment_whose_end_was_not_foreseen_has_ended(self) -> None:
+        ring = Ring(10)
+        for msn, index in ((0, 0), (0, 1), (1, 0)):
+            ring.add(part(msn, index))
+        assert [segment.ended for segment in ring.segments] == [True, False]
+
     def test_segments_on_disk_stay_listed_without_their_bytes(self) -> None:
         ring = filled(20, Ring(10, window_s=lambda: 20, asset_of=lambda msn: "recording"))
         assert [segment.msn for segment in ring.segments] == list(range(10, 20))

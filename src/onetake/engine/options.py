@@ -56,6 +56,7 @@ class LiveOptions:
     """
 
     ring_s: float = 60.0
+    ring_bytes: int = 256 << 20
     batch_ms: int = 100
     gop_cache_bytes: int = 8 << 20
     gop_cache_s: float = 30.0

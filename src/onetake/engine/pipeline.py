@@ -69,7 +69,7 @@ class Life:
         self.started_ms = time.time_ns() // 1_000_000
         self.fanout = Fanout(live, limits, now_s)
         self.playlist = LivePlaylist(discontinuity_sequence=start.discontinuity)
-        self.ring = Ring(live.ring_s, window_s, asset_of, self.playlist.mark_gap)
+        self.ring = Ring(live.ring_s, window_s, asset_of, self.playlist.mark_gap, live.ring_bytes)
         self.rate = RateMeter()
         self.stats = StreamStats()
         self.gaps: list[Gap] = []

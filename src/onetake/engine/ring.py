@@ -50,9 +50,9 @@ class RingSegment:
 class Ring:
     """Segments of one stream, oldest first; the last one may be open.
 
-    `ring_s`: how much complete media stays in memory. `window_s()` says how much is listed because it lies on disk (0:
-    only what is in memory; a block more for a while); `asset_of(msn)` names the recording that holds a segment, None
-    when none does. `on_lost(msn)`: a segment that is listed has left memory and is nowhere.
+    `ring_s`, `ring_bytes`: how much complete media stays in memory at most. `window_s()` says how much is listed
+    because it lies on disk (0: only what is in memory; a block more for a while); `asset_of(msn)` names the recording
+    that holds a segment, None when none does. `on_lost(msn)`: a segment that is listed has left memory and is nowhere.
     """
 
     def __init__(
@@ -61,16 +61,19 @@ class Ring:
         window_s: Callable[[], float] = lambda: 0.0,
         asset_of: Callable[[int], str | None] = lambda msn: None,
         on_lost: Callable[[int], None] = lambda msn: None,
+        ring_bytes: int = 1 << 40,
     ) -> None:
         self.segments: deque[RingSegment] = deque()
         self.closed = False
         self.version = 0
         self._ring_s = ring_s
+        self._ring_bytes = ring_bytes
         self._window_s = window_s
         self._asset_of = asset_of
         self._on_lost = on_lost
         self._memory: deque[RingSegment] = deque()
         self._memory_s = 0.0
+        self._memory_bytes = 0
         self._listed_s = 0.0
         self._arrival: asyncio.Future[None] | None = None
         self._by_msn: dict[int, RingSegment] = {}
@@ -83,6 +86,7 @@ class Ring:
         segment.parts.append(part)
         segment.duration_s += part.duration_s
         self._memory_s += part.duration_s
+        self._memory_bytes += part.size_bytes
         self._listed_s += part.duration_s
         if part.ends_segment:
             segment.ended = True
@@ -131,6 +135,9 @@ class Ring:
         self._wake()
 
     def _open(self, part: Part) -> None:
+        """A segment starts. The one before ends with it, if the packager could not foresee that."""
+        if self.segments:
+            self.segments[-1].ended = True
         segment = RingSegment(part.run, part.msn, part.wall_ms, part.after_gap)
         self.segments.append(segment)
         self._memory.append(segment)
@@ -139,9 +146,12 @@ class Ring:
     def _evict(self) -> None:
         """Drop from memory what is older than the ring, and from the list what is older than the window."""
         left = []
-        while len(self._memory) > 1 and self._memory_s - self._memory[0].duration_s >= self._ring_s:
+        while len(self._memory) > 1 and (
+            self._memory_s - self._memory[0].duration_s >= self._ring_s or self._memory_bytes > self._ring_bytes
+        ):
             oldest = self._memory.popleft()
             self._memory_s -= oldest.duration_s
+            self._memory_bytes -= oldest.size_bytes
             oldest.parts = []
             oldest.asset = self._asset_of(oldest.msn)
             left.append(oldest)
