@@ -52,7 +52,9 @@ class TestLists:
         assert await titles(api, "anonymous", "?is_live=true") == ["线性代数 第一讲"]
         assert await titles(api, "anonymous", "?created_to=2001-01-01T00:00:00Z") == []
 
-    @pytest.mark.parametrize("query", ["sort=secret", "created_from=yesterday", "per_page=201", "source_id=0"])
+    @pytest.mark.parametrize(
+        "query", ["sort=secret", "sort=title,duration", "created_from=yesterday", "per_page=201", "source_id=0"]
+    )
     async def test_nonsense_is_refused(self, api: Api, query: str) -> None:
         status, problem = await call(api, "anonymous", "GET", f"/api/videos?{query}")
         assert (status, "code" in problem) == (422, True)
@@ -113,6 +115,13 @@ class TestPlaying:
         for role, position in (("member", 40), ("operator", 0), ("anonymous", 0)):
             _, play = await call(api, role, "GET", f"/api/videos/{video.id}/play")
             assert play["last_position"] == position
+
+    async def test_views_of_what_one_may_not_watch_do_not_count(self, api: Api) -> None:
+        hidden = await add(api.db, "隐藏", visibility="private")
+        body = {"video_ids": [hidden.id, 999_999]}
+        assert (await call(api, "anonymous", "POST", "/api/videos/views", body, User_Agent=BROWSER))[0] == 204
+        await api.app.state.views.flush(api.db)
+        assert (await call(api, "operator", "GET", f"/api/videos/{hidden.id}"))[1]["view_count"] == 0
 
     async def test_views_count_people_once(self, api: Api) -> None:
         video = await add(api.db)

@@ -12,15 +12,22 @@ from tests.engine.recorded import record
 from tests.library.conftest import Library
 
 from onetake.infra.audit import AuditEntry
+from onetake.infra.backup import backing_up
+from onetake.infra.jobs import enqueue
 from onetake.infra.jobs.models import Job
 from onetake.kit.clock import utc_now
+from onetake.kit.errors import NotFound
+from onetake.kit.paging import PageRequest, SortKey
 from onetake.library import tasks
 from onetake.library.models import Shelf, Video
-from onetake.library.service import retention
+from onetake.library.repository import VideoFilter
+from onetake.library.service import retention, videos
 from onetake.library.service.videos import enqueue_removal
 from onetake.sources import service as sources
 from onetake.sources.models import Protocol
 from onetake.sources.schemas import SourceCreate
+
+TRASH, NEWEST = VideoFilter(shelves=(Shelf.TRASH,)), SortKey("created_at", descending=True)
 
 
 class TestStills:
@@ -86,6 +93,17 @@ class TestRemoval:
         assert "media_server_unavailable" in await library.run("library.remove", video, "scheduled")
         assert recorded.video.exists()
 
+    async def test_during_a_backup_it_waits(self, library: Library) -> None:
+        recorded = record(library.data_dir)
+        video = await library.add(recorded, deleted_at=utc_now())
+        library.start()
+        with backing_up(library.data_dir):
+            assert "a backup is being made" in await library.run("library.remove", video, "scheduled")
+            assert recorded.video.exists()
+        async with library.db.write() as session:
+            await session.execute(update(Job).values(run_at=0))
+        await library.bench.eventually(lambda: gone(library, video))
+
     async def test_a_restored_one_stays_and_can_be_removed_later(self, library: Library) -> None:
         recorded = record(library.data_dir)
         video = await library.add(recorded)
@@ -97,6 +115,32 @@ class TestRemoval:
             await session.execute(update(Video).values(deleted_at=utc_now(), shelf=Shelf.TRASH))
         await removal(library, video)
         await library.bench.eventually(lambda: gone(library, video))
+
+    async def test_a_protected_one_stays(self, library: Library) -> None:
+        recorded = record(library.data_dir)
+        video = await library.add(recorded, deleted_at=utc_now(), is_protected=True)
+        library.start()
+        assert "protected" in (await library.run("library.remove", video))["skipped"]
+        assert recorded.video.exists()
+
+    async def test_one_that_a_job_works_on_waits(self, library: Library) -> None:
+        recorded = record(library.data_dir)
+        video = await library.add(recorded, deleted_at=utc_now())
+        async with library.db.write() as session:
+            await enqueue(session, "library.compatible", {"video_id": video.id}, delay_s=3600)
+        library.start()
+        assert "a job works on it" in await library.run("library.remove", video, "scheduled")
+        assert recorded.video.exists()
+
+    async def test_what_is_being_removed_cannot_be_restored(self, library: Library) -> None:
+        video = await library.add(deleted_at=utc_now())
+        async with library.db.write() as session:
+            taken = await videos.take_away(session, video.id, lambda it: False)
+            assert taken is not None
+        async with library.db.write() as session:
+            with pytest.raises(NotFound):
+                await videos.restore_video(session, video.id)
+            assert await videos.list_videos(session, TRASH, NEWEST, PageRequest()) == ([], 0)
 
     async def test_a_link_in_place_of_the_folder_is_not_followed(self, library: Library, tmp_path: Path) -> None:
         recorded = record(library.data_dir)

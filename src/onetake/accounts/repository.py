@@ -87,6 +87,12 @@ async def all_users(session: AsyncSession) -> Sequence[User]:
     return (await session.scalars(select(User).order_by(User.id))).all()
 
 
+async def disabled_since(session: AsyncSession, moment: datetime) -> list[int]:
+    """Users that may not sign in, and were changed since `moment`."""
+    statement = select(User.id).where(User.is_active.is_(False), User.updated_at >= moment)
+    return list(await session.scalars(statement))
+
+
 async def other_admins(session: AsyncSession, user_id: int) -> int:
     """How many active administrators there are besides `user_id`.
 

@@ -5,6 +5,7 @@ happen inside a transaction; all others work in the caller's.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -216,6 +217,11 @@ async def _store_password(db: Database, user: User, new: str, keep_session: str 
         stored.updated_at = utc_now()
         await repository.delete_sessions(session, user.id, except_id=keep_session)
         await audit(session, action=action, target=f"user:{user.id}")
+
+
+async def lately_disabled(session: AsyncSession, moment: datetime) -> list[int]:
+    """Users who were disabled since `moment`, for what must not outlive their sign-in."""
+    return await repository.disabled_since(session, moment)
 
 
 async def revoke_sessions(session: AsyncSession, user_id: int, *, except_id: str | None = None) -> int:

@@ -3,6 +3,9 @@
 The signature is checked at every request. A token that has expired is refused when its session id first appears here;
 a session that is in use may go on with it for up to 12 hours, so that a long title or a paused player is not cut off.
 The control plane pushes revocations, which act at once.
+
+A scope may end with a generation (`<asset>.3`): it opens the same thing, and is revoked by itself. So the tokens from
+before a video was hidden can be refused, and those of who may still watch it are good.
 """
 
 import time
@@ -27,6 +30,11 @@ class _Session:
     def may_go_on(self, now_s: float) -> bool:
         """Whether a late token of this session is still good."""
         return now_s - self.last_s <= SESSION_IDLE_S and now_s - self.first_s <= SESSION_MAX_S
+
+
+def _thing(scope: str) -> str:
+    """What a scope is about, without its generation."""
+    return scope.partition(".")[0]
 
 
 @dataclass(slots=True)
@@ -57,7 +65,7 @@ class Gate:
             raise TokenInvalid
         grant = verify(token, self.keyring)
         allowed = method if isinstance(method, tuple) else (method,)
-        if grant.method not in allowed or grant.scope_kind is not kind or grant.scope != scope:
+        if grant.method not in allowed or grant.scope_kind is not kind or _thing(grant.scope) != scope:
             raise TokenInvalid
         if self.is_revoked(grant):
             raise TokenInvalid

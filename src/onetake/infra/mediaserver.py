@@ -89,6 +89,15 @@ class _Line:
         """Refuse from now on every token of one session, viewer, asset or stream."""
         await self._call("POST", "/control/revoke", {"what": what, "value": value})
 
+    async def restore(self, what: str, value: str) -> None:
+        """Take a revocation back."""
+        await self._call("POST", "/control/revoke", {"what": what, "value": value, "restore": True})
+
+    async def revoked(self) -> set[tuple[str, str]]:
+        """All standing revocations, as (what, value)."""
+        answer = await self._call("GET", "/control/revoked")
+        return {(item["what"], item["value"]) for item in answer["revoked"]}
+
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
             response = await self._client.request(method, path, json=body)

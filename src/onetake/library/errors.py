@@ -43,6 +43,13 @@ class VideoInTrash(Conflict):
     )
 
 
+class VideoInUse(Conflict):
+    """It is being watched, or a job works on it."""
+
+    code = "video_in_use"
+    text = Text(en="This video is in use at the moment.", zh_cn="该视频正在使用中。", zh_tw="此影片正在使用中。")
+
+
 class CopyNoRoom(AppError):
     """The disk would be too full with the compatible MP4 on it. Never an answer: it is why the job failed."""
 

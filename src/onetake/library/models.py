@@ -22,17 +22,23 @@ class SourceType(StrEnum):
 class Shelf(IntEnum):
     """Where a video stands: every list is one shelf or a merge of two or three, each of them one index range.
 
-    HIDDEN holds what is unlisted or private.
+    HIDDEN holds what is unlisted or private. GONE is shown to nobody and cannot be restored: its files are on their way
+    out.
     """
 
     PUBLIC = 0
     MEMBERS = 1
     HIDDEN = 2
     TRASH = 3
+    GONE = 4
 
 
 class Video(Base):
-    """One title. `shelf` follows from `visibility` and `deleted_at`; `title_folded` is what search looks at."""
+    """One title. `shelf` follows from `visibility` and `deleted_at`; `title_folded` is what search looks at.
+
+    `grant_generation` rises, at `narrowed_at`, whenever fewer people may watch: playback tokens carry it, and those of
+    earlier generations are revoked (`service/revoking`).
+    """
 
     __tablename__ = "videos"
     __table_args__ = (
@@ -42,7 +48,11 @@ class Video(Base):
         Index("ix_videos_shelf_view_count", "shelf", "view_count", "id"),
         Index("ix_videos_shelf_title", "shelf", "title_folded", "id"),
         Index("ix_videos_source_shelf_created_at", "source_id", "shelf", "created_at", "id"),
+        Index("ix_videos_is_live_shelf_created_at", "is_live", "shelf", "created_at", "id"),
+        Index("ix_videos_source_type_shelf_created_at", "source_type", "shelf", "created_at", "id"),
+        Index("ix_videos_is_protected_created_at", "is_protected", "created_at", "id"),
         Index("ix_videos_deleted_at", "deleted_at"),
+        Index("ix_videos_narrowed_at", "narrowed_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -72,6 +82,8 @@ class Video(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    grant_generation: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    narrowed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class VideoGram(Base):

@@ -5,8 +5,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select, tuple_, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from onetake.infra.db import upsert
 from onetake.infra.db.rows import matched_rows
@@ -19,7 +33,13 @@ COUNT_LIMIT = 10_000
 """Lists are counted, and paged through, this far; beyond it a total reads "10000+"."""
 MAX_SOURCES = 1_000
 RARE_GRAM = 20_000
-"""A gram with at most so many titles is looked up by itself; a commoner one is met soon enough on the sort index."""
+"""How far the titles of a gram are counted: one with more is common."""
+COMMON_RANGE = 100_000
+"""The same for the grams that begin with one character; a search for a commoner one looks at every title instead."""
+ENOUGH_TITLES = 200
+"""A gram with so few titles decides a search by itself."""
+COUNTED_GRAMS = 12
+USED_GRAMS = 3
 
 SORTABLE = {
     "created_at": Video.created_at,
@@ -46,13 +66,20 @@ class VideoFilter:
 
 
 async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: PageRequest) -> tuple[list[Video], int]:
-    """One page of videos and the total, counted up to COUNT_LIMIT + 1."""
-    gram = await _rarest(session, wanted.query)
-    total = await _count(session, wanted, gram)
+    """One page of videos and the total, counted up to COUNT_LIMIT + 1.
+
+    A list that ends below the limit is sorted as a whole, at no more cost than counting it. A longer one is so dense
+    that a page is soon met on the index of its order.
+    """
+    grams = await _grams(session, wanted.query)
+    if any(gram.titles == 0 for gram in grams):
+        return [], 0
+    some = _matching(wanted, grams, Video.id).limit(COUNT_LIMIT + 1).subquery()
+    total = await session.scalar(select(func.count()).select_from(some)) or 0
     if page.offset >= min(total, COUNT_LIMIT):
         return [], total
-    driving = gram if gram is not None and gram.titles <= RARE_GRAM else None
-    ids: list[int] = list((await session.execute(_page_of_ids(wanted, sort, page, driving))).scalars())
+    statement = _sorted_page(wanted, grams, sort, page) if total <= COUNT_LIMIT else _page_on_index(wanted, sort, page)
+    ids: list[int] = list((await session.execute(statement)).scalars())
     return await by_ids(session, ids), total
 
 
@@ -121,14 +148,20 @@ async def remove(session: AsyncSession, video: Video) -> None:
 
 
 async def trashed_before(session: AsyncSession, moment: datetime, limit: int) -> list[Video]:
-    """Videos that have been in the trash since before `moment`, the longest first."""
+    """Unprotected videos that have been in the trash since before `moment`, the longest first."""
     rows = await session.scalars(
         select(Video)
-        .where(Video.deleted_at < moment, Video.shelf == Shelf.TRASH)
+        .where(Video.deleted_at < moment, Video.is_protected.is_(False))
         .order_by(Video.deleted_at, Video.id)
         .limit(limit)
     )
     return list(rows)
+
+
+async def trash_moves(session: AsyncSession, since: datetime) -> bool:
+    """Whether anything in the trash was put there, or told to go, since `moment`."""
+    found = select(Video.id).where(Video.deleted_at.is_not(None), Video.updated_at >= since).limit(1)
+    return (await session.execute(found)).first() is not None
 
 
 async def older_than(session: AsyncSession, source_id: int, moment: datetime, limit: int) -> list[Video]:
@@ -148,15 +181,13 @@ async def older_than(session: AsyncSession, source_id: int, moment: datetime, li
     return list(rows)
 
 
-async def oldest_unprotected(session: AsyncSession, after: tuple[datetime, int] | None, limit: int) -> list[Video]:
-    """Finished, unprotected videos outside the trash, the oldest first, after the given (created_at, id)."""
+async def oldest_unprotected(session: AsyncSession, limit: int) -> list[Video]:
+    """Finished, unprotected videos outside the trash, the oldest first."""
     statement = select(Video).where(
         Video.shelf.in_((Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)),
         Video.is_protected.is_(False),
         Video.is_live.is_(False),
     )
-    if after is not None:
-        statement = statement.where(tuple_(Video.created_at, Video.id) > tuple_(*after))
     return list(await session.scalars(statement.order_by(Video.created_at, Video.id).limit(limit)))
 
 
@@ -165,9 +196,22 @@ async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) 
     await session.execute(
         update(Video)
         .where(Video.source_id == source_id, Video.is_protected.is_(False), Video.deleted_at.is_(None))
-        .values(deleted_at=now, shelf=Shelf.TRASH, updated_at=now)
+        .values(
+            deleted_at=now,
+            shelf=Shelf.TRASH,
+            updated_at=now,
+            grant_generation=Video.grant_generation + 1,
+            narrowed_at=now,
+        )
         .execution_options(synchronize_session=False)
     )
+
+
+async def narrowed_since(session: AsyncSession, moment: datetime, limit: int) -> list[tuple[str, int]]:
+    """Asset and present generation of the videos that fewer people may watch since `moment`, the latest first."""
+    statement = select(Video.asset_id, Video.grant_generation).where(Video.narrowed_at >= moment)
+    rows = await session.execute(statement.order_by(Video.narrowed_at.desc()).limit(limit))
+    return [(asset_id, generation) for asset_id, generation in rows]
 
 
 async def by_tasks(session: AsyncSession, task_ids: Sequence[int]) -> list[Video]:
@@ -244,26 +288,38 @@ async def forget_copy(session: AsyncSession, copy: CompatibleCopy) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Gram:
-    """A condition on the grams table and how many titles fulfil it (counted up to RARE_GRAM + 1)."""
+    """A gram of a query and how many titles have it (counted up to RARE_GRAM + 1); or a range of grams."""
 
-    condition: ColumnElement[bool]
+    condition: Callable[[type[VideoGram]], ColumnElement[bool]]
     titles: int
     is_range: bool
 
 
-async def _rarest(session: AsyncSession, query: Query) -> _Gram | None:
-    """The gram of the query that the fewest titles have; a range of grams when it has single characters only."""
-    pairs = [VideoGram.gram == gram for gram in query.grams]
-    ranges = [VideoGram.gram.between(char + END, char + LAST) for char in query.prefixes]
-    rarest: _Gram | None = None
-    for condition in pairs or ranges:
-        some = select(VideoGram.video_id).where(condition).limit(RARE_GRAM + 1).subquery()
-        titles = await session.scalar(select(func.count()).select_from(some)) or 0
-        if rarest is None or titles < rarest.titles:
-            rarest = _Gram(condition, titles, is_range=not pairs)
-        if not titles:
-            break
-    return rarest
+async def _grams(session: AsyncSession, query: Query) -> list[_Gram]:
+    """What a search can be narrowed by: the rarest pairs of its words, or of a single character the pairs with it."""
+    if not query.grams:
+        return [await _range(session, query.prefixes[0])] if query.prefixes else []
+    found: list[_Gram] = []
+    for pair in query.grams[:COUNTED_GRAMS]:
+        found.append(await _pair(session, pair))
+        if found[-1].titles <= ENOUGH_TITLES:
+            return [found[-1]]
+    return sorted(found, key=lambda gram: gram.titles)[:USED_GRAMS]
+
+
+async def _pair(session: AsyncSession, pair: str) -> _Gram:
+    titles = await _count_grams(session, VideoGram.gram == pair, RARE_GRAM)
+    return _Gram(lambda table: table.gram == pair, titles, is_range=False)
+
+
+async def _range(session: AsyncSession, char: str) -> _Gram:
+    entries = await _count_grams(session, VideoGram.gram.between(char + END, char + LAST), COMMON_RANGE)
+    return _Gram(lambda table: table.gram.between(char + END, char + LAST), entries, is_range=True)
+
+
+async def _count_grams(session: AsyncSession, condition: ColumnElement[bool], limit: int) -> int:
+    some = select(VideoGram.video_id).where(condition).limit(limit + 1).subquery()
+    return await session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
@@ -281,44 +337,59 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
     return [compare(value) for value, compare in tests if value is not None] + words
 
 
-def _matching(wanted: VideoFilter, gram: _Gram | None) -> Select[int]:
-    """Ids of everything that matches on one shelf or several, in no order."""
-    statement = select(Video.id).where(Video.shelf.in_(wanted.shelves), *_conditions(wanted))
-    if gram is None:
-        return statement
-    if gram.is_range:  # a title may have several grams with that first character
-        ids = select(VideoGram.video_id).where(gram.condition).distinct().subquery()
-        return statement.join(ids, ids.c.video_id == Video.id)
-    return statement.join(VideoGram, VideoGram.video_id == Video.id).where(gram.condition)
+def _matching(wanted: VideoFilter, grams: Sequence[_Gram], *columns: Any) -> Select[Any]:
+    """`columns` of everything that matches, in no order: through a gram where that is the shortest way."""
+    statement = select(*columns).where(Video.shelf.in_(wanted.shelves), *_conditions(wanted))
+    if grams and grams[0].is_range:
+        return statement if grams[0].titles > COMMON_RANGE else _through_range(statement, grams[0])
+    if not grams or (grams[0].titles > RARE_GRAM and _is_narrowed(wanted)):
+        return statement.where(*(_has_gram(gram, Video.id) for gram in grams))
+    driving = aliased(VideoGram)
+    statement = statement.join(driving, driving.video_id == Video.id).where(grams[0].condition(driving))
+    return statement.where(*(_has_gram(gram, driving.video_id) for gram in grams[1:]))
 
 
-async def _count(session: AsyncSession, wanted: VideoFilter, gram: _Gram | None) -> int:
-    if gram is not None and gram.titles == 0:
-        return 0
-    some = _matching(wanted, gram if gram is not None and gram.titles <= RARE_GRAM else None)
-    limited = some.limit(COUNT_LIMIT + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(limited)) or 0
+def _through_range(statement: Select[Any], gram: _Gram) -> Select[Any]:
+    """A title may have several grams with the same first character."""
+    ids = select(VideoGram.video_id).where(gram.condition(VideoGram)).distinct().subquery()
+    return statement.join(ids, ids.c.video_id == Video.id)
 
 
-def _page_of_ids(wanted: VideoFilter, sort: SortKey, page: PageRequest, gram: _Gram | None) -> Select[int]:
-    """Ids of one page: the best of each shelf, merged. Every branch is a range of one index in its order."""
+def _has_gram(gram: _Gram, video_id: Any) -> ColumnElement[bool]:
+    table = aliased(VideoGram)
+    return select(table.video_id).where(gram.condition(table), table.video_id == video_id).exists()
+
+
+def _is_narrowed(wanted: VideoFilter) -> bool:
+    """Whether anything but the search leaves videos out."""
+    return wanted != VideoFilter(wanted.shelves, wanted.query)
+
+
+def _sorted_page(wanted: VideoFilter, grams: Sequence[_Gram], sort: SortKey, page: PageRequest) -> Select[int]:
+    """Ids of one page of a short list. The inner limit keeps databases from walking the index of the order instead."""
+    everything = _matching(wanted, grams, Video.id.label("id"), SORTABLE[sort.name].label("key"))
+    return _ordered(everything.limit(COUNT_LIMIT + 1).subquery(), sort, page)
+
+
+def _page_on_index(wanted: VideoFilter, sort: SortKey, page: PageRequest) -> Select[int]:
+    """Ids of one page of a long list: the best of each shelf, merged. Every branch walks one index in its order."""
     column = SORTABLE[sort.name]
-    last = page.offset + page.per_page
     order = (column.desc(), Video.id.desc()) if sort.descending else (column.asc(), Video.id.asc())
-    if gram is not None:
-        return _matching(wanted, gram).order_by(*order).limit(page.per_page).offset(page.offset)
     branches = [
         select(Video.id.label("id"), column.label("key"))
         .where(Video.shelf == shelf, *_conditions(wanted))
         .order_by(*order)
-        .limit(last)
+        .limit(page.offset + page.per_page)
         .subquery()
         for shelf in wanted.shelves
     ]
-    merged = union_all(*(select(branch.c.id, branch.c.key) for branch in branches)).subquery()
-    key, ident = merged.c.key, merged.c.id
-    ordering = (key.desc(), ident.desc()) if sort.descending else (key.asc(), ident.asc())
-    return select(ident).order_by(*ordering).limit(page.per_page).offset(page.offset)
+    return _ordered(union_all(*(select(branch.c.id, branch.c.key) for branch in branches)).subquery(), sort, page)
+
+
+def _ordered(rows: Subquery, sort: SortKey, page: PageRequest) -> Select[int]:
+    key, ident = rows.c.key, rows.c.id
+    order = (key.desc(), ident.desc()) if sort.descending else (key.asc(), ident.asc())
+    return select(ident).order_by(*order).limit(page.per_page).offset(page.offset)
 
 
 async def _insert_grams(session: AsyncSession, video: Video) -> None:

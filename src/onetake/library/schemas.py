@@ -78,6 +78,8 @@ class BatchAction(StrEnum):
     PROTECT = "protect"
     UNPROTECT = "unprotect"
     PUBLISH = "publish"
+    UNLIST = "unlist"
+    MEMBERS = "members"
     HIDE = "hide"
 
 
@@ -167,6 +169,13 @@ class PosterChoice(_Body):
     time_s: StrictInt = Field(ge=0, le=31_536_000, description="Second of the picture.")
 
 
+class ExpiryReason(StrEnum):
+    """Why retention takes a video."""
+
+    AGE = "age"
+    DISK = "disk"
+
+
 class RetentionItem(BaseModel):
     """A video that the next retention run would move to the trash, and why."""
 
@@ -174,12 +183,12 @@ class RetentionItem(BaseModel):
     title: str = Field(description="Title of the video.")
     file_size: int = Field(description="Bytes.")
     created_at: datetime = Field(description="When it was made (UTC).")
-    reason: str = Field(description="`age` or `disk`.")
+    reason: ExpiryReason = Field(description="Too old for its source, or the oldest when the disk is nearly full.")
 
 
 class RetentionPreview(BaseModel):
     """What the next retention run would do."""
 
     items: list[RetentionItem] = Field(description="The videos.")
-    bytes: int = Field(description="Bytes that it would free.")
+    bytes: int = Field(description="Bytes that those listed would free.")
     truncated: bool = Field(description="True when there are more than are listed.")

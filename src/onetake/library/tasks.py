@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from onetake.infra.backup import BackupRunning, removing
 from onetake.infra.db import Database
 from onetake.infra.db.errors import DATABASE_TROUBLE
 from onetake.infra.jobs import ChildFailed, JobContext, JobFailed, RetryLater, enqueue_unless_active, job, periodic
@@ -17,9 +18,9 @@ from onetake.infra.settings import Settings
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError
 from onetake.library import repository
-from onetake.library.errors import CopyDamaged, CopyNoRoom, CopyNothing
+from onetake.library.errors import CopyDamaged, CopyNoRoom, CopyNothing, VideoInUse
 from onetake.library.models import CompatibleCopy, Video
-from onetake.library.service import compatible, retention
+from onetake.library.service import compatible, retention, videos
 from onetake.media.ffmpeg.errors import NoTracks
 from onetake.media.joining import Joining, plan
 from onetake.media.recording.paths import asset_folder, video_files
@@ -64,25 +65,26 @@ async def stills(ctx: JobContext) -> dict[str, Any]:
 
 @job("library.remove", queue="stats", max_attempts=500)  # a long film may be watched for hours before it can go
 async def remove(ctx: JobContext) -> dict[str, Any]:
-    """Remove a trashed video for good: files first, then the row. One that is being read waits."""
-    video = await _video(ctx.db, ctx)
-    if video is None or video.deleted_at is None:
-        return {"skipped": "it is gone, or restored"}
+    """Remove a trashed video for good: files first, then the row. One that is being read or worked on waits."""
     files = FileServer.from_settings(ctx.settings)
     try:
-        if retention.in_use(video, await files.reads()):
-            raise RetryLater("it is being watched", retention.IN_USE_S)
-        await files.revoke("asset", video.asset_id)
+        reads = await files.reads()
+        async with ctx.db.write() as session:
+            video = await videos.take_away(session, int(ctx.args["video_id"]), lambda it: retention.in_use(it, reads))
+        if video is None:
+            return {"skipped": "it is gone, restored or protected"}
         await files.forget(video.asset_id)
+    except VideoInUse as error:
+        raise RetryLater("it is being watched, or a job works on it", retention.IN_USE_S) from error
     except (MediaServerUnavailable, MediaServerRefused) as error:
         raise RetryLater(f"the media server does not answer: {error.code}", 10) from error
     finally:
         await files.close()
-    await asyncio.to_thread(_remove_folder, _folder(ctx.settings, video))
-    async with ctx.finish({"bytes": video.file_size}) as session:
-        row = await repository.get(session, video.id)
-        if row is not None:
-            await repository.remove(session, row)
+    try:
+        with removing(ctx.settings.data_dir):
+            await _remove_for_good(ctx, video)
+    except BackupRunning as error:
+        raise RetryLater(str(error), retention.IN_USE_S) from error
     return {"bytes": video.file_size}
 
 
@@ -115,7 +117,7 @@ async def make_room(ctx: JobContext) -> dict[str, int]:
     async with ctx.db.write() as session:
         removed = await retention.empty_trash(session, utc_now(), reads)
         expired = 0
-        if not removed and ctx.settings.disk_expire_oldest:
+        if not removed and ctx.settings.disk_expire_oldest and not await retention.trash_moves(session):
             wanted = int((used - ctx.settings.disk_high_ratio + 0.03) * usage.total)
             expired = await retention.move_to_trash(session, await retention.expired_by_disk(session, wanted))
     return {"expired": expired, "removed": removed}
@@ -194,6 +196,14 @@ async def _reads(settings: Settings) -> dict[str, float]:
 
 def _folder(settings: Settings, video: Video) -> Path:
     return asset_folder(settings.data_dir, uuid.UUID(video.asset_id))
+
+
+async def _remove_for_good(ctx: JobContext, video: Video) -> None:
+    await asyncio.to_thread(_remove_folder, _folder(ctx.settings, video))
+    async with ctx.finish({"bytes": video.file_size}) as session:
+        row = await repository.get(session, video.id)
+        if row is not None:
+            await repository.remove(session, row)
 
 
 def _remove_folder(folder: Path) -> None:

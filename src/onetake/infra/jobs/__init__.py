@@ -10,7 +10,7 @@ periodic("stats.roll_up", "*/5 * * * *", "stats.roll_up")
 
 from onetake.infra.jobs.context import ChildResult, JobContext
 from onetake.infra.jobs.errors import ChildFailed, JobCancelled, JobFailed, LeaseLost, RetryLater
-from onetake.infra.jobs.queue import Spec, enqueue, enqueue_parent, enqueue_unless_active
+from onetake.infra.jobs.queue import Spec, any_active, enqueue, enqueue_parent, enqueue_unless_active
 from onetake.infra.jobs.registry import job, periodic
 from onetake.infra.jobs.wake import wake
 
@@ -23,6 +23,7 @@ __all__ = [
     "LeaseLost",
     "RetryLater",
     "Spec",
+    "any_active",
     "enqueue",
     "enqueue_parent",
     "enqueue_unless_active",

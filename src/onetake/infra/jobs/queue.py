@@ -79,6 +79,14 @@ async def enqueue_unless_active(
     return await enqueue(session, kind, args, queue=queue, registry=registry)
 
 
+async def any_active(session: AsyncSession, wanted: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
+    """Whether a job of one of these kinds with these arguments has not ended yet."""
+    for kind, args in wanted:
+        if await repository.is_active(session, kind, _json(args)):
+            return True
+    return False
+
+
 async def enqueue_parent(
     session: AsyncSession, parent: Spec, children: Sequence[Spec], *, registry: JobRegistry = REGISTRY
 ) -> tuple[int, list[int]]:
@@ -98,7 +106,7 @@ async def enqueue_parent(
 
 
 def _row(spec: Spec, registry: JobRegistry) -> dict[str, Any]:
-    args = json.dumps(dict(spec.args), ensure_ascii=False, sort_keys=True, allow_nan=False)
+    args = _json(spec.args)
     if len(args.encode()) > _MAX_ARGS_BYTES:
         raise ValueError(f"the arguments of a {spec.kind} job exceed {_MAX_ARGS_BYTES} bytes")
     kind = registry.kinds.get(spec.kind)
@@ -112,6 +120,10 @@ def _row(spec: Spec, registry: JobRegistry) -> dict[str, Any]:
         "max_attempts": attempts,
         "dedupe": spec.dedupe,
     }
+
+
+def _json(args: Mapping[str, Any]) -> str:
+    return json.dumps(dict(args), ensure_ascii=False, sort_keys=True, allow_nan=False)
 
 
 def _queue_of(spec: Spec, registry: JobRegistry) -> str:

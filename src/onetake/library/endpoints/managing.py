@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, status
 
 from onetake.accounts.auth import Permission, Principal, require
-from onetake.infra.jobs import enqueue_unless_active
 from onetake.infra.web.deps import IdPath, ReadSession, WriteSession
 from onetake.infra.web.openapi import answers
 from onetake.kit.clock import utc_now
@@ -90,7 +89,4 @@ async def choose_poster(
     id: IdPath, body: PosterChoice, request: Request, viewer: Manager, session: WriteSession
 ) -> VideoView:
     """The picture at `time_s` becomes the poster, by a job."""
-    video = await service.managed_video(session, id)
-    video.poster_time_s = body.time_s
-    await enqueue_unless_active(session, "library.stills", {"video_id": id, "time_s": body.time_s}, queue="video")
-    return video_view(video, viewer, signer(request))
+    return video_view(await service.choose_poster(session, id, body.time_s), viewer, signer(request))

@@ -7,13 +7,23 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic import AwareDatetime
 
 from onetake.accounts.auth import MaybeSignedIn, Principal, SignedInUser
-from onetake.infra.web.deps import ClientDep, DatabaseDep, IdPath, PageDep, ReadSession, SearchText, WriteSession
+from onetake.infra.ratelimit import Limit
+from onetake.infra.web.deps import (
+    ClientDep,
+    DatabaseDep,
+    IdPath,
+    LimiterDep,
+    PageDep,
+    ReadSession,
+    SearchText,
+    WriteSession,
+)
 from onetake.infra.web.openapi import answers
 from onetake.kit.errors import Forbidden
-from onetake.kit.paging import Page, page_of, parse_sort
+from onetake.kit.paging import BadSort, Page, page_of, parse_sort
 from onetake.library.endpoints.views import signer, video_view, video_views
 from onetake.library.models import SourceType
-from onetake.library.repository import SORTABLE, VideoFilter
+from onetake.library.repository import COUNT_LIMIT, SORTABLE, VideoFilter
 from onetake.library.schemas import PlayView, ProgressReport, VideoSource, VideoView, ViewReport
 from onetake.library.search import parse_query
 from onetake.library.service import videos as service
@@ -24,6 +34,7 @@ from onetake.sources.service import find_source
 
 router = APIRouter(prefix="/api/videos", tags=["videos"])
 _MAX_ID = 2**63 - 1
+VIEWS = Limit("library.views", amount=120, window_s=60)
 _Seconds = Annotated[int | None, Query(ge=0, le=31_536_000, description="Length in seconds.")]
 Trash = Annotated[bool, Query(description="The trash instead; for those who manage videos.")]
 
@@ -75,10 +86,14 @@ async def list_videos(
 
     `total` is counted up to 10 001: show more as "10000+". Pages end there too.
     """
-    order = parse_sort(sort, SORTABLE, default="-created_at")[0]
+    order, *more = parse_sort(sort, SORTABLE, default="-created_at")
+    if more:
+        raise BadSort(field="sort", allowed=", ".join(sorted(SORTABLE)))
     found, total = await service.list_videos(session, wanted, order, page)
     positions = await watching.positions(session, viewer, found)
-    return page_of(video_views(found, viewer, signer(request), positions), total, page)
+    answer = page_of(video_views(found, viewer, signer(request), positions), total, page)
+    answer.pages = min(answer.pages, -(-COUNT_LIMIT // page.per_page))
+    return answer
 
 
 @router.get("/sources", operation_id="listVideoSources", summary="Sources to filter by", responses=answers(403))
@@ -118,13 +133,22 @@ async def report_progress(id: IdPath, body: ProgressReport, viewer: SignedInUser
     await watching.save_progress(session, viewer, video, body)
 
 
-@router.post("/views", operation_id="countViews", summary="Count views", status_code=status.HTTP_204_NO_CONTENT)
+@router.post(
+    "/views",
+    operation_id="countViews",
+    summary="Count views",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=answers(429),
+)
 async def count_views(
-    body: ViewReport, request: Request, viewer: MaybeSignedIn, client: ClientDep, db: DatabaseDep
+    body: ViewReport, request: Request, viewer: MaybeSignedIn, client: ClientDep, limiter: LimiterDep, db: DatabaseDep
 ) -> Response:
     """Videos that the caller has begun to watch. Reloads within half an hour and bots do not count."""
     who = viewer_name(viewer) if viewer else f"{client.ip}|{client.user_agent}"
-    _counter(request).count(who, client.user_agent, body.video_ids)
+    await limiter.check(VIEWS, viewer_name(viewer) if viewer else client.ip or "")
+    async with db.read() as session:
+        seen = await service.watchable(session, body.video_ids, viewer)
+    _counter(request).count(who, client.user_agent, seen)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
@@ -139,5 +163,5 @@ def _counter(request: Request) -> ViewCounter:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """Years at the ends of the calendar cannot be moved to UTC; there nothing is anyway."""
-    return None if moment is None or not 1 < moment.year < 9999 else moment
+    """Moments at the ends of the calendar cannot be moved to UTC; leap years where nothing is either can."""
+    return None if moment is None else moment.replace(year=min(max(moment.year, 1972), 8800))

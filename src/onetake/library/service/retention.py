@@ -11,12 +11,14 @@ from onetake.infra.audit import audit
 from onetake.kit.clock import utc_now
 from onetake.library import repository
 from onetake.library.models import Shelf, Video
-from onetake.library.service.videos import enqueue_removal, snapshot
+from onetake.library.service.videos import enqueue_removal, narrow, snapshot
 from onetake.sources.service import every_source
 
 TRASH_DAYS = 7
 IN_USE_S = 60
 BATCH = 500
+PATIENCE = timedelta(minutes=10)
+"""So long the removal of what lies in the trash may take before other videos have to make room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ async def expired_by_age(session: AsyncSession, now: datetime, limit: int = BATC
 async def expired_by_disk(session: AsyncSession, bytes_wanted: int, limit: int = BATCH) -> list[Expired]:
     """The oldest unprotected videos whose sizes add up to `bytes_wanted`."""
     found: list[Expired] = []
-    for video in await repository.oldest_unprotected(session, None, limit):
+    for video in await repository.oldest_unprotected(session, limit):
         if bytes_wanted <= 0:
             break
         found.append(Expired(video, "disk"))
@@ -54,6 +56,7 @@ async def move_to_trash(session: AsyncSession, expired: list[Expired]) -> int:
     """Put expired videos into the trash, each with its audit entry; how many."""
     for item in expired:
         before = snapshot(item.video)
+        narrow(item.video)
         item.video.deleted_at = item.video.updated_at = utc_now()
         item.video.shelf = Shelf.TRASH
         after = snapshot(item.video) | {"reason": item.reason}
@@ -62,11 +65,22 @@ async def move_to_trash(session: AsyncSession, expired: list[Expired]) -> int:
 
 
 async def empty_trash(session: AsyncSession, before: datetime, reads: Mapping[str, float]) -> int:
-    """Have removed what has lain in the trash since before `before` and is not being watched; how many."""
-    videos = [video for video in await repository.trashed_before(session, before, BATCH) if not in_use(video, reads)]
-    for video in videos:
-        await enqueue_removal(session, video)
-    return len(videos)
+    """Have removed what has lain in the trash since before `before` and is not being watched; how many it tells to go.
+
+    What is on its way already does not count.
+    """
+    told = 0
+    for video in await repository.trashed_before(session, before, BATCH):
+        if not in_use(video, reads) and await enqueue_removal(session, video):
+            target, reason = f"video:{video.id}", {"reason": "trash"}
+            await audit(session, action="videos.delete", target=target, before=snapshot(video), after=reason)
+            told += 1
+    return told
+
+
+async def trash_moves(session: AsyncSession) -> bool:
+    """Whether the trash is just being emptied, so that more room is on its way."""
+    return await repository.trash_moves(session, utc_now() - PATIENCE)
 
 
 def in_use(video: Video, reads: Mapping[str, float]) -> bool:

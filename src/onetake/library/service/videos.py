@@ -1,19 +1,18 @@
 """Videos: lists, one video, changes, trash and undo. Who may see what is decided here (C2, R12)."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.accounts.auth import Permission, Principal
 from onetake.infra.audit import audit
-from onetake.infra.jobs import enqueue_unless_active
+from onetake.infra.jobs import any_active, enqueue_unless_active
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError, NotFound, Unauthorized
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.library import repository
-from onetake.library.errors import NotInTrash, VideoIsLive, VideoProtected
+from onetake.library.errors import NotInTrash, VideoInUse, VideoIsLive, VideoProtected
 from onetake.library.models import Shelf, Video
 from onetake.library.repository import VideoFilter
 from onetake.library.schemas import BatchAction, VideoUpdate
@@ -21,6 +20,13 @@ from onetake.library.search import fold_title
 from onetake.sources.models import Visibility
 
 _SHELVES = {Visibility.PUBLIC: Shelf.PUBLIC, Visibility.MEMBERS: Shelf.MEMBERS}
+_AUDIENCE = {Visibility.PUBLIC: 2, Visibility.UNLISTED: 2, Visibility.MEMBERS: 1, Visibility.PRIVATE: 0}
+_SHOWN = {
+    BatchAction.PUBLISH: Visibility.PUBLIC,
+    BatchAction.UNLIST: Visibility.UNLISTED,
+    BatchAction.MEMBERS: Visibility.MEMBERS,
+    BatchAction.HIDE: Visibility.PRIVATE,
+}
 _FIELDS = ("title", "description", "visibility", "is_protected", "deleted_at")
 
 
@@ -54,6 +60,11 @@ async def list_videos(
     return await repository.find(session, wanted, sort, page)
 
 
+async def watchable(session: AsyncSession, ids: Sequence[int], viewer: Principal | None) -> list[int]:
+    """Those of `ids` that `viewer` may watch."""
+    return await repository.watchable(session, ids, shelves_of(viewer))
+
+
 async def list_sources(session: AsyncSession, viewer: Principal | None, *, trash: bool) -> list[repository.NamedSource]:
     """The sources that somebody may see videos of, by name."""
     return await repository.sources_on(session, shelves_of(viewer, trash=trash))
@@ -75,9 +86,9 @@ async def get_video(session: AsyncSession, video_id: int, viewer: Principal | No
 
 
 async def managed_video(session: AsyncSession, video_id: int) -> Video:
-    """A video for somebody who manages all; raises NotFound."""
+    """A video for somebody who manages all; raises NotFound, also for one that is being removed."""
     video = await repository.get(session, video_id)
-    if video is None:
+    if video is None or video.shelf == Shelf.GONE:
         raise NotFound
     return video
 
@@ -86,6 +97,8 @@ async def update_video(session: AsyncSession, video_id: int, body: VideoUpdate) 
     """Change title, description, visibility or protection. Raises NotFound."""
     video = await managed_video(session, video_id)
     before = snapshot(video)
+    if body.visibility is not None and _AUDIENCE[body.visibility] < _AUDIENCE[Visibility(video.visibility)]:
+        narrow(video)
     for name, value in body.model_dump(exclude_unset=True).items():
         if value is not None:
             setattr(video, name, value)
@@ -105,6 +118,7 @@ async def trash_video(session: AsyncSession, video_id: int) -> Video:
         raise VideoProtected
     if video.deleted_at is None:
         before = snapshot(video)
+        narrow(video)
         video.deleted_at = utc_now()
         await _changed(session, video, "videos.trash", before)
     return video
@@ -121,10 +135,12 @@ async def restore_video(session: AsyncSession, video_id: int) -> Video:
 
 
 async def delete_video(session: AsyncSession, video_id: int) -> None:
-    """Have a trashed video removed for good, by a job. Raises NotFound, NotInTrash."""
+    """Have a trashed video removed for good, by a job. Raises NotFound, NotInTrash, VideoProtected."""
     video = await managed_video(session, video_id)
     if video.deleted_at is None:
         raise NotInTrash
+    if video.is_protected:
+        raise VideoProtected
     await audit(session, action="videos.delete", target=f"video:{video.id}", before=snapshot(video))
     await enqueue_removal(session, video)
 
@@ -136,9 +152,39 @@ async def throw_away(session: AsyncSession, video: Video) -> None:
     await enqueue_removal(session, video)
 
 
-async def enqueue_removal(session: AsyncSession, video: Video) -> None:
-    """The job that removes files first and the row last (DESIGN §6)."""
-    await enqueue_unless_active(session, "library.remove", {"video_id": video.id}, queue="stats")
+async def enqueue_removal(session: AsyncSession, video: Video) -> bool:
+    """The job that removes files first and the row last (DESIGN §6); False when there is one already."""
+    job_id = await enqueue_unless_active(session, "library.remove", {"video_id": video.id}, queue="stats")
+    if job_id is not None:
+        video.updated_at = utc_now()
+    return job_id is not None
+
+
+async def take_away(session: AsyncSession, video_id: int, is_in_use: Callable[[Video], bool]) -> Video | None:
+    """Take a trashed video out of everybody's reach; from here on it can only be removed.
+
+    None when there is nothing to remove (any more): it is gone, restored, or protected. Raises VideoInUse.
+    """
+    video = await repository.lock(session, video_id)
+    if video is None or video.deleted_at is None or video.is_protected:
+        return None
+    stills = {"time_s": video.poster_time_s, "video_id": video_id}
+    jobs = (("library.compatible", {"video_id": video_id}), ("library.stills", {"video_id": video_id}))
+    if is_in_use(video) or await any_active(session, (*jobs, ("library.stills", stills))):
+        raise VideoInUse
+    video.shelf = Shelf.GONE
+    return video
+
+
+async def choose_poster(session: AsyncSession, video_id: int, time_s: int) -> Video:
+    """Have the picture at `time_s` made the poster, by a job. Raises NotFound."""
+    video = await managed_video(session, video_id)
+    before = {"poster_time_s": video.poster_time_s}
+    video.poster_time_s = time_s
+    target = f"video:{video_id}"
+    await audit(session, action="videos.poster", target=target, before=before, after={"poster_time_s": time_s})
+    await enqueue_unless_active(session, "library.stills", {"video_id": video_id, "time_s": time_s}, queue="video")
+    return video
 
 
 async def act_on_many(session: AsyncSession, ids: Sequence[int], action: BatchAction) -> dict[int, str]:
@@ -160,14 +206,15 @@ def shelf_of(video: Video) -> Shelf:
     return _SHELVES.get(Visibility(video.visibility), Shelf.HIDDEN)
 
 
+def narrow(video: Video) -> None:
+    """Fewer people may watch from now on: tokens made before are good no longer."""
+    video.grant_generation += 1
+    video.narrowed_at = utc_now()
+
+
 def snapshot(video: Video) -> dict[str, Any]:
     """What the audit log keeps of a video."""
     return {name: getattr(video, name) for name in _FIELDS}
-
-
-def for_viewer(wanted: VideoFilter, viewer: Principal | None, *, trash: bool) -> VideoFilter:
-    """The same filter on the shelves that `viewer` may see."""
-    return replace(wanted, shelves=shelves_of(viewer, trash=trash))
 
 
 async def _act(session: AsyncSession, video_id: int, action: BatchAction) -> None:
@@ -181,9 +228,8 @@ async def _act(session: AsyncSession, video_id: int, action: BatchAction) -> Non
         case BatchAction.PROTECT | BatchAction.UNPROTECT:
             protect = action is BatchAction.PROTECT
             await update_video(session, video_id, VideoUpdate(is_protected=protect))
-        case BatchAction.PUBLISH | BatchAction.HIDE:
-            visibility = Visibility.PUBLIC if action is BatchAction.PUBLISH else Visibility.PRIVATE
-            await update_video(session, video_id, VideoUpdate(visibility=visibility))
+        case _:
+            await update_video(session, video_id, VideoUpdate(visibility=_SHOWN[action]))
 
 
 async def _changed(session: AsyncSession, video: Video, action: str, before: dict[str, Any]) -> None:
