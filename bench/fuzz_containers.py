@@ -20,7 +20,7 @@ from bench.bench_packager import package, units
 
 from onetake.kit.ids import uuid7
 from onetake.media.fmp4 import Malformed, read_from
-from onetake.media.fmp4.head import read_file_head
+from onetake.media.fmp4.head import RESERVED_BYTES, read_file_head
 from onetake.media.fmp4.initreader import parse_init
 from onetake.media.fmp4.scan import scan_parts
 from onetake.media.hls import Form, VodTitle
@@ -75,14 +75,15 @@ def fuzz_init(good: Originals, chance: random.Random, _: Path) -> None:
 
 def fuzz_scan(good: Originals, chance: random.Random, _: Path) -> None:
     init = parse_init(good.video[: good.init_bytes])
-    data = spoil(good.video[good.init_bytes + 65_536 :], chance)
+    data = spoil(good.video[good.init_bytes + RESERVED_BYTES :], chance)
     scan = scan_parts(read_from(data), 0, len(data), init, refuse_holes=chance.random() < 0.5)
     assert 0 <= scan.good_end <= len(data)
     assert all(part.offset + part.size_bytes <= scan.good_end for part in scan.parts)
 
 
 def fuzz_head(good: Originals, chance: random.Random, _: Path) -> None:
-    data = spoil(good.video[: good.init_bytes + 66_000], chance)
+    end, note_end = good.init_bytes + RESERVED_BYTES, good.init_bytes + 80
+    data = spoil(good.video[:note_end], chance) + spoil(good.video[note_end : end + 500], chance)
     with suppress(Malformed):
         read_file_head(read_from(data), len(data), HEADER_BYTES)
 

@@ -11,7 +11,7 @@ from tests.media.fmp4 import clips
 
 from onetake.media.fmp4 import Malformed, init_segment, iter_boxes, read_from
 from onetake.media.fmp4.boxes import box, find_box, read_head
-from onetake.media.fmp4.head import file_head, read_file_head
+from onetake.media.fmp4.head import RESERVED_BYTES, file_head, read_file_head
 from onetake.media.fmp4.initreader import InitInfo, parse_init, read_init
 from onetake.media.fmp4.partreader import parse_moof
 from onetake.media.fmp4.scan import MAX_MOOF_BYTES, find_part, scan_parts
@@ -21,7 +21,8 @@ from onetake.media.units import Kind
 def small_file() -> tuple[bytes, InitInfo, int]:
     """A short file of ours: its bytes, its init and where the media starts."""
     parts = clips.parts_of(clips.clip("audio_44k"))[:6]
-    head = file_head(parts[0].run.init, b"note")
+    init = parts[0].run.init
+    head = file_head(init, b"note").ljust(len(init) + RESERVED_BYTES, b"\0")
     return head + b"".join(part.data for part in parts), parse_init(parts[0].run.init), len(head)
 
 
@@ -225,7 +226,7 @@ class TestHead:
         assert head.note == b"note"
         assert head.media_start == start
         assert head.reserved is not None
-        assert head.reserved.size_bytes == 65536
+        assert head.reserved.size_bytes == RESERVED_BYTES
 
     def test_a_head_without_reserve(self) -> None:
         init = init_segment(clips.clip("h264_aac").tracks)
@@ -235,7 +236,7 @@ class TestHead:
             assert head.media_start == len(init)
 
     @settings(max_examples=200)
-    @given(st.integers(0, 80_000), st.integers(0, 255))
+    @given(st.integers(0, 2000) | st.integers(RESERVED_BYTES, RESERVED_BYTES + 2000), st.integers(0, 255))
     def test_any_damage_in_a_head(self, place: int, value: int) -> None:
         data, _, _ = small_file()
         for broken in (data[:place], data[:place] + bytes([value]) + data[place + 1 :]):

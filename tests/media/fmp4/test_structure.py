@@ -8,7 +8,15 @@ from tests.media.fmp4 import clips
 
 from onetake.media.fmp4 import Fragment, Part, Sample, init_segment, write_part
 from onetake.media.fmp4.boxes import BoxHead
-from onetake.media.fmp4.head import Reference, file_head, free_head, merge_references, sidx_box, sidx_writes
+from onetake.media.fmp4.head import (
+    RESERVED_BYTES,
+    Reference,
+    file_head,
+    free_head,
+    max_references,
+    sidx_box,
+    sidx_writes,
+)
 from onetake.media.units import Codec, Track
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"moof", b"traf"}
@@ -134,32 +142,30 @@ class TestPart:
 
 
 class TestHead:
-    def test_the_reserved_box_is_exactly_64_kib(self) -> None:
-        head = file_head(init_segment(clips.clip("h264_aac").tracks), b"note")
-        free = [(start, end) for path, start, end in walk(head) if path == "/free"]
-        assert free == [(len(head) - 65536 + 8, len(head))]
-        assert head[free[0][0] :].startswith(b"note")
+    def test_the_reserved_box_is_exactly_512_kib(self) -> None:
+        init = init_segment(clips.clip("h264_aac").tracks)
+        head = file_head(init, b"note")
+        assert head == init + struct.pack(">I4s", 512 << 10, b"free") + b"note"
+        free = [(start, end) for path, start, end in walk(head.ljust(len(init) + RESERVED_BYTES)) if path == "/free"]
+        assert free == [(len(init) + 8, len(init) + (512 << 10))]
 
-    def test_references_are_merged_to_at_most_5000(self) -> None:
-        segments = [Reference(10, 2, True) for _ in range(43_200)]
-        merged = merge_references(segments)
-        assert len(merged) == 4800
-        assert sum(entry.size_bytes for entry in merged) == 432_000
-        assert sum(entry.duration_ticks for entry in merged) == 86_400
-        assert len(sidx_box(1, 1, 0, merged)) <= 65536 - 8
+    @pytest.mark.parametrize("reserved", [64 << 10, RESERVED_BYTES])
+    def test_as_many_references_as_leave_room_for_the_note(self, reserved: int) -> None:
+        most = max_references(reserved, 64)
+        assert len(sidx_box(1, 1, 0, [Reference(1, 1, True)] * most)) <= reserved - 8 - 64
+        assert len(sidx_box(1, 1, 0, [Reference(1, 1, True)] * (most + 1))) > reserved - 8 - 64
 
-    def test_segments_without_keyframe_belong_to_the_one_before(self) -> None:
-        segments = [Reference(1, 1, True), Reference(2, 2, False), Reference(3, 3, True)]
-        assert merge_references(segments) == [Reference(3, 3, True), Reference(3, 3, True)]
-        assert merge_references([]) == []
+    def test_never_more_references_than_a_sidx_can_count(self) -> None:
+        assert max_references(1 << 30, 64) == 65_535
+        assert max_references(8, 64) == 0
 
     def test_the_writes_keep_every_offset(self) -> None:
-        reserved = BoxHead(b"free", 100, 65536, 8)
-        sidx = sidx_box(1, 90_000, 0, [Reference(1000, 2, True)] * 5000)
+        reserved = BoxHead(b"free", 100, RESERVED_BYTES, 8)
+        sidx = sidx_box(1, 90_000, 0, [Reference(1000, 2, True)] * 40_000)
         hide, fill, show = sidx_writes(reserved, sidx)
-        assert hide == (100, free_head(65536))
+        assert hide == (100, free_head(RESERVED_BYTES))
         assert fill[0] + len(sidx) == reserved.end
-        assert int.from_bytes(show[1][:4], "big") + len(sidx) == 65536
+        assert int.from_bytes(show[1][:4], "big") + len(sidx) == RESERVED_BYTES
 
     def test_a_sidx_that_does_not_fit_is_refused(self) -> None:
         with pytest.raises(ValueError, match="fit"):

@@ -101,7 +101,7 @@ class TestSoundDisk:
         moof = after.index(b"moof")
         assert after[moof:] == before[moof:]
         free = next(h for h in iter_boxes(read_from(before), 0, len(before)) if h.kind == b"free")
-        assert free.size_bytes == 65536
+        assert free.size_bytes == 512 << 10
 
     def test_both_ffmpegs_decode_and_know_the_duration(self, place: RecordingPlace, parts: list[Part]) -> None:
         write(place, parts).close()
@@ -276,6 +276,29 @@ class TestFailingDisk:
         video = sent("bframes")
         assert payloads(place.folder) == video[:30] + video[50:]
 
+    def test_no_room_for_the_sidx_leaves_a_complete_file(
+        self, place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writer = write(place, parts)
+        before = place.video(0).read_bytes()
+        full = FailingCall(disk.pwrite_all, errno.ENOSPC, 2, 99)
+        monkeypatch.setattr("onetake.media.recording.pair.pwrite_all", full)
+        summary = writer.close()
+        assert full.count == 2
+        assert [(file.problem, file.parts) for file in summary.files] == [(None, len(parts))]
+        assert summary.damages == ()
+        assert place.video(0).read_bytes() == before
+        assert place.marker is not None
+        assert not place.marker.exists()
+        assert payloads(place.folder) == sent("bframes")
+
+    def test_the_reserved_box_is_a_hole(self, place: RecordingPlace, parts: list[Part]) -> None:
+        write(place, parts).close()
+        found = place.video(0).stat()
+        if found.st_blocks * 512 >= found.st_size:
+            pytest.skip("this file system keeps no holes")
+        assert found.st_size - found.st_blocks * 512 > 400_000
+
     def test_no_room_even_for_a_head_leaves_no_file(
         self, place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -411,7 +434,7 @@ class TestKilled:
 
     def test_a_file_size_limit_of_the_system(self, tmp_path: Path, parts: list[Part]) -> None:
         save(parts, tmp_path / "parts")
-        limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (750_000, 750_000))\n"
         script = limited + textwrap.dedent(WRITER_CHILD).replace("sys.stdin.read()", "writer.close()")
         (tmp_path / "r").mkdir()
         subprocess.run(
@@ -430,7 +453,7 @@ FULL_DISK_CHILD = """
     disk = Path(sys.argv[2])
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "none", str(disk)], check=True)
     ballast = disk / "ballast"
-    ballast.write_bytes(bytes(350_000))
+    ballast.write_bytes(bytes(410_000))
     run, rows = pickle.loads(Path(sys.argv[1]).read_bytes())
     run = Run(*run)
     writer = RecordingWriter(RecordingPlace(disk / "r", disk / "open/x.json", "x", "r"))

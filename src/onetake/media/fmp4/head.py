@@ -1,19 +1,20 @@
-"""The head of a recording, `ftyp moov free(64 KiB)`, and how the `free` box becomes `free` + `sidx` at the end.
+"""The head of a recording, `ftyp moov free(512 KiB)`, and how the `free` box becomes `free` + `sidx` at the end.
 
-With a `sidx` in front a player opens a file of any length with one small read; without it, it reads the whole file.
+With a `sidx` in front a player opens a file of any length with two small reads; without it, it looks at every part.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from onetake.media.fmp4.boxes import HEADER_BYTES, BoxHead, Malformed, ReadAt, full_box, read_head
 from onetake.media.fmp4.initreader import InitInfo, read_init
 
-RESERVED_BYTES = 64 << 10
-MAX_REFERENCES = 5000
+RESERVED_BYTES = 512 << 10
 MAX_REFERENCED_BYTES = (1 << 31) - 1
+_MAX_COUNT = (1 << 16) - 1
+_SIDX_BYTES, _REFERENCE_BYTES = 40, 12
 _SAP_TYPE_1 = 0x90000000
 
 
@@ -40,8 +41,16 @@ class FileHead:
 
 
 def file_head(init: bytes, note: bytes = b"") -> bytes:
-    """The first bytes of a recording: `init`, then a `free` box of exactly 64 KiB that carries `note` at its start."""
-    return init + struct.pack(">I4s", RESERVED_BYTES, b"free") + note.ljust(RESERVED_BYTES - HEADER_BYTES, b"\0")
+    """The first bytes of a recording: `init`, then the start of a `free` box of `RESERVED_BYTES` that carries `note`.
+
+    The rest of that box is zeros, which the file need not hold: a hole.
+    """
+    return init + free_head(RESERVED_BYTES) + note
+
+
+def max_references(reserved_bytes: int, note_bytes: int) -> int:
+    """How many references a `sidx` may have that leaves a reserved box of this size its note."""
+    return max(0, min(_MAX_COUNT, (reserved_bytes - HEADER_BYTES - note_bytes - _SIDX_BYTES) // _REFERENCE_BYTES))
 
 
 def read_file_head(read: ReadAt, size_bytes: int, note_bytes: int) -> FileHead:
@@ -76,23 +85,6 @@ def sidx_box(track_id: int, timescale: int, earliest_pts: int, references: Seque
         for entry in references
     )
     return full_box(b"sidx", 1, 0, fields, *entries)
-
-
-def merge_references(segments: Iterable[Reference], limit: int = MAX_REFERENCES) -> list[Reference]:
-    """At most `limit` references: one per keyframe segment, neighbours joined where there are too many."""
-    enterable: list[Reference] = []
-    for segment in segments:
-        if enterable and not segment.keyframe:
-            enterable[-1] = _join([enterable[-1], segment])
-        else:
-            enterable.append(segment)
-    group = -(-len(enterable) // limit) or 1
-    return [_join(enterable[at : at + group]) for at in range(0, len(enterable), group)]
-
-
-def _join(segments: Sequence[Reference]) -> Reference:
-    size = sum(segment.size_bytes for segment in segments)
-    return Reference(size, sum(segment.duration_ticks for segment in segments), segments[0].keyframe)
 
 
 def free_head(size_bytes: int) -> bytes:

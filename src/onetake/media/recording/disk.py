@@ -89,6 +89,12 @@ def pwrite_all(fd: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
+def skip_to(fd: int, offset: int) -> None:
+    """Go on writing at `offset` behind the present end; what lies between is a hole of zeros. Raises `OSError`."""
+    os.ftruncate(fd, offset)
+    os.lseek(fd, offset, os.SEEK_SET)
+
+
 def sync_data(fd: int) -> None:
     """`fdatasync`. Raises `OSError`."""
     os.fdatasync(fd)

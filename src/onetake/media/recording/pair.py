@@ -8,21 +8,29 @@ from pathlib import Path
 
 from onetake.media.fmp4.head import (
     MAX_REFERENCED_BYTES,
-    MAX_REFERENCES,
     RESERVED_BYTES,
     Reference,
     file_head,
-    merge_references,
+    free_head,
+    max_references,
     read_file_head,
     sidx_box,
     sidx_writes,
 )
 from onetake.media.fmp4.parts import Part
 from onetake.media.index.build import header_for, record_for
-from onetake.media.index.format import IndexRecord
+from onetake.media.index.format import HEADER_BYTES
 from onetake.media.index.reader import IndexReader
 from onetake.media.index.writer import IndexWriter
-from onetake.media.recording.disk import SyncFailed, pwrite_all, sync_data, sync_folder, typed_errors, write_all
+from onetake.media.recording.disk import (
+    SyncFailed,
+    pwrite_all,
+    skip_to,
+    sync_data,
+    sync_folder,
+    typed_errors,
+    write_all,
+)
 from onetake.media.recording.paths import index_path
 
 
@@ -54,6 +62,7 @@ class OpenPair:
     def _start(self, first: Part) -> None:
         with typed_errors(self.path):
             write_all(self._fd, file_head(first.run.init, self.header.pack()))
+            skip_to(self._fd, self.end)
             sync_data(self._fd)
             self._index = IndexWriter.create(index_path(self.path), self.header)
             self._index.sync()
@@ -125,36 +134,52 @@ class OpenPair:
 
 
 def write_sidx(fd: int, path: Path) -> bool:
-    """Turn the reserved box of a complete recording into `free` + `sidx`; False when there is nothing to do.
+    """Turn the reserved box of a complete recording into `free` + `sidx`; False when there is nothing to do or no room.
 
+    A file with more parts than that box has room for gets none: one that left parts out would make players lose them.
     Raises `OSError`, and `ValueError` (`Malformed`, `BadIndex`) for a file that is not whole.
     """
 
     def read(offset: int, length: int) -> bytes:
         return os.pread(fd, length, offset)
 
-    end = os.fstat(fd).st_size
-    head = read_file_head(read, end, 0)
+    head = read_file_head(read, os.fstat(fd).st_size, 0)
+    if head.reserved is None:
+        return False
     with IndexReader(index_path(path)) as index:
         if not len(index):
             return False
-        references = _part_references(index) if len(index) <= MAX_REFERENCES else merge_references(_references(index))
-        start_ticks, timescale = index[0].dts_ticks, index.header.timescale
-    largest = max(reference.size_bytes for reference in references)
-    if head.reserved is None or largest > MAX_REFERENCED_BYTES:
+        sidx = _sidx(index, head.init.leading.id, max_references(head.reserved.size_bytes, HEADER_BYTES))
+    # A sidx that an older release wrote, or one that has become wrong, is hidden.
+    hidden = [(head.reserved.offset, free_head(head.reserved.size_bytes))]
+    writes = sidx_writes(head.reserved, sidx) if sidx else hidden
+    if all(read(offset, len(data)) == data for offset, data in dict(writes).items()):
         return False
-    # Decode times: libav takes the times of a sidx for those of the first samples. With presentation times, which
-    # B-frames put later, it seeks into the middle of a group of pictures, and Chromium stops with a decode error.
-    sidx = sidx_box(head.init.leading.id, timescale, start_ticks, references)
-    if read(head.reserved.end - len(sidx), len(sidx)) == sidx:
-        return False
-    for offset, data in sidx_writes(head.reserved, sidx):
-        pwrite_all(fd, data, offset)
-        sync_data(fd)
+    try:
+        for offset, data in writes:
+            pwrite_all(fd, data, offset)
+            sync_data(fd)
+    except OSError as error:
+        # The reserved box is a hole. Until the last of the writes it is a whole `free` box.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return False
+        raise
     return True
 
 
-def _part_references(index: IndexReader) -> list[Reference]:
+def _sidx(index: IndexReader, track_id: int, limit: int) -> bytes:
+    """The `sidx` of all parts; nothing when there are more than `limit` or one is too large to be named."""
+    if len(index) > limit:
+        return b""
+    references = _references(index)
+    if max(reference.size_bytes for reference in references) > MAX_REFERENCED_BYTES:
+        return b""
+    # Decode times: libav takes the times of a sidx for those of the first samples. With presentation times, which
+    # B-frames put later, it seeks into the middle of a group of pictures, and Chromium stops with a decode error.
+    return sidx_box(track_id, index.header.timescale, index[0].dts_ticks, references)
+
+
+def _references(index: IndexReader) -> list[Reference]:
     """One reference per part. A part that starts with a keyframe lasts until the next such part, the others nothing.
 
     libav jumps from reference to reference after a seek and loses every `moof` that none of them starts with; and it
@@ -170,18 +195,3 @@ def _part_references(index: IndexReader) -> list[Reference]:
         references.append(Reference(end - start, end_ticks - record.dts_ticks if entry else 0, record.keyframe))
         end, end_ticks = start, record.dts_ticks if entry else end_ticks
     return references[::-1]
-
-
-def _references(index: IndexReader) -> list[Reference]:
-    """One reference per segment; each reaches to the next one, so that no byte and no time is lost in between."""
-    starts: list[IndexRecord] = []
-    last = index[-1]
-    for record in index.records():
-        if not starts or record.segment != starts[-1].segment:
-            starts.append(record)
-    starts[0] = starts[0]._replace(offset=index.header.media_start)
-    ends = [*((record.offset, record.dts_ticks) for record in starts[1:]), (last.end, last.end_ticks)]
-    return [
-        Reference(end - start.offset, end_ticks - start.dts_ticks, start.keyframe)
-        for start, (end, end_ticks) in zip(starts, ends, strict=True)
-    ]
