@@ -1,14 +1,20 @@
 """Pulled streams as the desired state wants them: start, stop, take part in sessions like any publisher."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from tests.engine.rtmp_client import RtmpPublisher, flv_tags
 from tests.engine.servers import Live, live, until
+from tests.engine.test_hooks import Receiver, serving
 
 from onetake.engine.options import Limits
 from onetake.engine.sessions import PushState
-from onetake.engine.state import RecordMode, StreamConfig
+from onetake.engine.state import RecordMode, StreamConfig, hash_key
+from onetake.media.flv import FlvTag
 
+ClipMaker = Callable[..., Path]
 PATTERN = {"url": "builtin:pattern"}
 ON_DEMAND = PATTERN | {"on_demand": True}
 
@@ -47,6 +53,48 @@ class TestPulls:
             await server.server.store.put_stream(StreamConfig("cam", pull=PATTERN))
         async with live(tmp_path, standalone=False) as server:
             await server.part("cam", 1, timeout_s=30)
+
+
+class TestNotWanted:
+    """Somebody else publishes, or the session is ended: the run ends, says why, and is tried again."""
+
+    async def test_a_push_takes_over_and_the_pull_comes_back_behind_it(self, clip: ClipMaker, tmp_path: Path) -> None:
+        receiver = Receiver()
+        keyed = StreamConfig("cam", key_hashes=(hash_key("k"),), pull=PATTERN, grace_s=0)
+        async with serving(receiver), live(tmp_path, standalone=False, api_url=receiver.url) as server:
+            try_often(server)
+            await server.server.store.put_stream(keyed)
+            await server.part("cam", 1, timeout_s=30)
+            async with await RtmpPublisher.open(server.rtmp("cam", "?key=k")) as push:
+                sending = asyncio.create_task(repeat(push, flv_tags(clip("h264_aac", 2))))
+                await until(lambda: error_of(server, "cam") == "stream_taken")
+                refused = server.server.hub.refused
+                await until(lambda: server.server.hub.refused >= refused + 2)
+                stream = server.server.hub.streams["cam"]
+                assert stream.publisher is not None
+                assert stream.publisher.kind != "pull"
+                assert state_of(server, "cam") in ("retrying", "connecting", "running")
+                sending.cancel()
+            await until(lambda: pulls_now(server, "cam"), timeout_s=30)
+            await server.part("cam", 1)
+            assert server.server.hooks is not None
+            await server.server.hooks.drained()
+        told = receiver.names("cam")
+        assert told.count("on_publish") == 3
+        assert told.count("on_unpublish") >= 2
+
+    async def test_a_session_that_is_ended_is_pulled_anew(self, tmp_path: Path) -> None:
+        async with live(tmp_path, standalone=False) as server:
+            try_often(server)
+            await server.server.store.put_stream(StreamConfig("cam", pull=PATTERN))
+            await server.part("cam", 1, timeout_s=30)
+            first = server.server.hub.life("cam")
+            assert server.server.hub.end("cam", "ended_by_control")
+            await until(lambda: error_of(server, "cam") == "pull_ended")
+            await until(lambda: pulls_now(server, "cam"), timeout_s=30)
+            await server.part("cam", 1)
+            assert server.server.hub.life("cam") is not first
+            assert error_of(server, "cam") == ""
 
 
 class TestOnDemand:
@@ -105,6 +153,30 @@ class TestOnDemand:
         async with live(tmp_path, standalone=False) as server:
             await server.server.store.put_stream(StreamConfig("cam", record=RecordMode.AUTO, pull=ON_DEMAND))
             await server.part("cam", 1, timeout_s=30)
+
+
+def try_often(server: Live) -> None:
+    """Shorten the back-off of the pulls that come."""
+    pulls = server.server.pulls
+    pulls._kit = replace(pulls._kit, backoff_min_s=0.2, backoff_max_s=0.4)
+
+
+def pulls_now(server: Live, name: str) -> bool:
+    stream = server.server.hub.streams.get(name)
+    return stream is not None and stream.publisher is not None and stream.publisher.kind == "pull"
+
+
+async def repeat(publisher: RtmpPublisher, tags: list[FlvTag]) -> None:
+    """Send a clip over and over, in real time."""
+    for round_ in range(1000):
+        for tag in tags:
+            await publisher.send([tag], shift_ms=round_ * 2000)
+            await asyncio.sleep(0.01)
+
+
+def error_of(server: Live, name: str) -> str:
+    status = server.server.pulls.status(name)
+    return str(status.get("error", "")) if status else ""
 
 
 def state_of(server: Live, name: str) -> str:

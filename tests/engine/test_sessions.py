@@ -56,6 +56,14 @@ class TestGrace:
 
 
 class TestTakeOver:
+    def test_one_that_yields_replaces_only_a_silent_publisher(self, session: Session) -> None:
+        assert session.publish("pull", "p1", 0, yields=True).verdict is Verdict.START
+        assert session.publish("push", "p2", 1).verdict is Verdict.TAKE_OVER
+        for at_s in (2.0, 40.0, 80.0):
+            session.media("push", at_s)
+            assert session.publish("again", "p1", at_s + 1, yields=True).verdict is Verdict.REFUSE_DISPLACED
+        assert session.publish("again", "p1", 90, yields=True).verdict is Verdict.TAKE_OVER
+
     def test_a_silent_publisher_is_taken_over_at_once_and_again(self, session: Session) -> None:
         session.publish("a", "p1", 0)
         first = session.publish("b", "p1", 2)

@@ -6,7 +6,7 @@ import pytest
 
 from onetake.kit.clock import utc_now
 from onetake.sources.models import LiveSource
-from onetake.sources.status import source_status
+from onetake.sources.status import explain, source_status
 
 LIVE: dict[str, Any] = {
     "name": "abc",
@@ -74,6 +74,11 @@ def test_errors_come_in_the_readers_language_or_as_the_media_server_says() -> No
     assert english != chinese
     unknown = {"state": "offline", "pull": {"state": "retrying", "error": "new_in_2030", "detail": "as it says"}}
     assert source_status(source(), unknown, "zh-TW").last_error == "as it says"
+
+
+@pytest.mark.parametrize("code", ["source_ended", "redirect_refused", "not_rtsp", "stream_taken", "pull_ended"])
+def test_errors_of_the_media_server_itself_are_translated(code: str) -> None:
+    assert explain({"error": code, "detail": "English"}, "zh-TW") != "English"
 
 
 def test_a_switched_off_or_unknown_source_is_not_online() -> None:

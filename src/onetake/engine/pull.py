@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from onetake.engine.egress_proxy import Account, EgressProxy
 from onetake.engine.rtsp_gate import Gate, rtsp_gate
-from onetake.kit.errors import AppError, Text
+from onetake.kit.errors import AppError
 from onetake.kit.redact import redact
 from onetake.kit.ssrf import (
     HTTP_SCHEMES,
@@ -39,6 +39,7 @@ from onetake.media.ffmpeg import commands as build
 from onetake.media.ffmpeg.errors import NoTracks, SourceTimedOut, SourceUnreachable, ToolError, UnsupportedCodec
 from onetake.media.ffmpeg.streams import Plan, choose, parse_duration_s, parse_stream_list
 from onetake.media.flv import FlvDemuxer, FlvError, FlvReader, Metadata, Unsupported
+from onetake.media.pull_errors import SourceEnded
 from onetake.media.units import Track, Unit
 
 log = logging.getLogger(__name__)
@@ -63,14 +64,6 @@ class PullState(StrEnum):
     RUNNING = "running"
     RETRYING = "retrying"
     FAILED = "failed"
-
-
-class SourceEnded(AppError):
-    """The source came to its end, or the other side closed it."""
-
-    status = 503
-    code = "source_ended"
-    text = Text(en="The source has ended.", zh_cn="源流已结束。", zh_tw="來源已結束。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +138,8 @@ class _Source:
 class Puller:
     """Keeps one source running from `start` to `stop`.
 
-    `on_item` gets tracks, units and metadata as they come; `on_status` each change. When the state leaves `running`
-    the publisher is gone, as after a lost connection.
+    `on_item` gets tracks, units and metadata as they come, and may raise an `AppError` to end the run; `on_status` gets
+    each change. When the state leaves `running` the publisher is gone, as after a lost connection.
     """
 
     def __init__(

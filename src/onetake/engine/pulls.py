@@ -18,10 +18,11 @@ from onetake.engine.hooks import HookClient
 from onetake.engine.options import MediaOptions
 from onetake.engine.pull import Item, Puller, PullKit, PullSpec, PullState, PullStatus
 from onetake.engine.state import RecordMode, StateStore, StreamConfig
-from onetake.engine.streams import APP, Ingest, Publisher, Refused, StreamHub
+from onetake.engine.streams import APP, PULL, Ingest, Publisher, Refused, StreamHub
 from onetake.kit.errors import AppError
 from onetake.kit.ids import random_hex
 from onetake.kit.ssrf import Allow
+from onetake.media.pull_errors import PullEnded, StreamTaken
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,12 @@ class PullFeed:
         self._ingest: Ingest | None = None
         self._entering: asyncio.Task[None] | None = None
         self._early: list[Item] = []
-        self._running = False
+        self._refusal: AppError | None = None
 
     def item(self, item: Item) -> None:
-        """A track, unit or metadata from the source."""
-        self._running = True
+        """A track, unit or metadata from the source. Raises the `AppError` for which this run has no use any more."""
+        if self._refusal is not None:
+            raise self._refusal
         if self._ingest is not None:
             self._ingest.take(item)
             return
@@ -56,39 +58,45 @@ class PullFeed:
 
     def status(self, status: PullStatus) -> None:
         """The puller's state changed: outside `running` the publisher is gone."""
-        if status.error is not None and status.state is not PullState.RUNNING:
+        if status.state is PullState.RUNNING:
+            return
+        if status.error is not None:
             self.settled.set()
-        if status.state is not PullState.RUNNING and self._running:
-            self._leave(status.error.code if status.error else "stopped")
+        self.leave(status.error.code if status.error else "stopped")
+
+    def leave(self, reason: str) -> None:
+        """The run is over."""
+        ingest, self._ingest = self._ingest, None
+        entering, self._entering = self._entering, None
+        self._refusal, self._early = None, []
+        if entering is not None:
+            entering.cancel()
+        if ingest is not None:
+            ingest.lost(reason)
+
+    def close(self) -> None:
+        """No run may follow."""
+        self.leave("stopped")
+        self._refusal = PullEnded()
 
     async def _enter(self) -> None:
         client = HookClient(random_hex(32), "", APP, self._name)
+        publisher = Publisher(client, "", PULL, self._put_out, PULL, loopback=True)
         try:
-            publisher = Publisher(client, "", "pull", self._displaced, "pull", loopback=True)
-            ingest = await self._hub.publish(publisher)
+            ingest = self._ingest = await self._hub.publish(publisher)
         except Refused as refused:
-            log.warning("pull %s: %s", self._name, refused.reason)
+            self._put_out(refused.reason)
         else:
-            self._ingest = ingest
             early, self._early = self._early, []
             for item in early:
                 ingest.take(item)
         finally:
-            self._entering = None
-            self._early.clear()
             self.settled.set()
 
-    def _displaced(self, reason: str) -> None:
-        """Somebody publishes under the same name: the pull keeps silent until its next run."""
+    def _put_out(self, reason: str) -> None:
+        """Somebody else publishes under this name, or the session was ended: the run ends with the next item."""
         log.info("pull %s: %s", self._name, reason)
-
-    def _leave(self, reason: str) -> None:
-        self._running = False
-        ingest, self._ingest = self._ingest, None
-        if self._entering is not None:
-            self._entering.cancel()
-        if ingest is not None:
-            ingest.lost(reason)
+        self._refusal = StreamTaken() if reason == "displaced" else PullEnded()
 
 
 @dataclass(eq=False, slots=True)
@@ -211,6 +219,7 @@ class Pulls:
         self._pulls[name] = self._idle(name, pull.spec, on_demand=True)
 
     def _stop(self, pull: _Pull) -> None:
+        pull.feed.close()
         task = asyncio.get_running_loop().create_task(pull.puller.stop())
         self._stopping.add(task)
         task.add_done_callback(partial(self._stopping.discard))

@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from onetake.kit.errors import AppError, Text
+from onetake.kit.errors import AppError
 from onetake.kit.ssrf import Pinned
 from onetake.media.ffmpeg.errors import TlsFailed
+from onetake.media.pull_errors import NotRtsp, RedirectRefused
 
 log = logging.getLogger(__name__)
 
@@ -28,26 +29,6 @@ IDLE_TIMEOUT_S = 60.0
 _FRAME_HEAD_BYTES = 4
 _REDIRECT = re.compile(rb"RTSP/\d\.\d 3\d\d\b")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,8})[ \t]*\r\n", re.IGNORECASE)
-
-
-class RedirectRefused(AppError):
-    """The RTSP source wants its client to go elsewhere."""
-
-    status = 422
-    code = "redirect_refused"
-    text = Text(
-        en="The RTSP source redirects to another address. Enter that address instead.",
-        zh_cn="该 RTSP 源重定向到其他地址，请直接填写该地址。",
-        zh_tw="該 RTSP 來源重新導向到其他位址，請直接填寫該位址。",
-    )
-
-
-class NotRtsp(AppError):
-    """What came is no RTSP."""
-
-    status = 422
-    code = "not_rtsp"
-    text = Text(en="The source does not speak RTSP.", zh_cn="该源不是 RTSP 服务。", zh_tw="該來源不是 RTSP 服務。")
 
 
 class AnswerWatch:

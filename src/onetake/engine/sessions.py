@@ -71,13 +71,13 @@ class Session:
         """True while someone publishes or may still return."""
         return self.client_id is not None or self._grace_until_s is not None
 
-    def publish(self, client_id: str, peer: str, now_s: float) -> Decision:
-        """A client with a valid key asks to publish."""
+    def publish(self, client_id: str, peer: str, now_s: float, *, yields: bool = False) -> Decision:
+        """A client with a valid key asks to publish; one that `yields` never takes over from a lively publisher."""
         if self.client_id is None:
             verdict = Verdict.RETURN if self._grace_until_s is not None else Verdict.START
             self._enter(client_id, peer, now_s)
             return Decision(verdict)
-        return self._contest(client_id, peer, now_s)
+        return self._contest(client_id, peer, now_s, yields)
 
     def media(self, client_id: str, now_s: float) -> bool:
         """Media arrived; False when it comes from a client that does not publish any more."""
@@ -123,10 +123,10 @@ class Session:
         """Seconds until the session ends unless the publisher returns; 0 outside grace."""
         return 0.0 if self._grace_until_s is None else max(0.0, self._grace_until_s - now_s)
 
-    def _contest(self, client_id: str, peer: str, now_s: float) -> Decision:
+    def _contest(self, client_id: str, peer: str, now_s: float, yields: bool) -> Decision:
         """Two clients hold the key: the silent one loses at once, a lively one loses once (no endless fight)."""
         if now_s - self.heard_s < self.rules.silent_s:
-            if self._displaced.get(peer, 0.0) > now_s:
+            if yields or self._displaced.get(peer, 0.0) > now_s:
                 return Decision(Verdict.REFUSE_DISPLACED)
             self._displaced = {who: until for who, until in self._displaced.items() if until > now_s}
             self._displaced[self._peer] = now_s + self.rules.displaced_s

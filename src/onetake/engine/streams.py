@@ -25,6 +25,8 @@ from onetake.media.units import Unit
 log = logging.getLogger(__name__)
 
 APP = "live"
+PULL = "pull"
+"""The kind of a publisher that is a pulled source: it needs no key, and yields to everybody."""
 LINGER_S = 60.0
 PATIENCE_S = 10.0
 """How long the first viewer of an idle stream waits for it."""
@@ -193,11 +195,16 @@ class StreamHub:
         name = publisher.client.stream
         if publisher.client.app != APP or not NAME.match(name):
             raise self._refuse("bad_name")
-        config = await self._admit(publisher)
-        stream = self._stream(config)
-        decision = stream.session.publish(publisher.client.client_id, publisher.peer, self.now_s())
+        config, was_asked = await self._admit(publisher)
+        stream, client = self._stream(config), publisher.client
+        yields = publisher.kind == PULL
+        decision = stream.session.publish(client.client_id, publisher.peer, self.now_s(), yields=yields)
         if not decision.admitted:
+            if was_asked:
+                self._notify("on_unpublish", client, reason="displaced")
             raise self._refuse("displaced")
+        if not was_asked:
+            self._notify("on_publish", client, admitted=True)
         self._enter(stream, publisher, decision)
         return Ingest(self, stream, publisher)
 
@@ -247,21 +254,23 @@ class StreamHub:
 
     # -- admission -----------------------------------------------------------------------------------------------
 
-    async def _admit(self, publisher: Publisher) -> StreamConfig:
-        """The stream's configuration if this client may publish: known key first, then the control plane (≤ 10 s)."""
+    async def _admit(self, publisher: Publisher) -> tuple[StreamConfig, bool]:
+        """The stream's configuration if this client may publish: known key first, then the control plane (≤ 10 s).
+
+        And whether the control plane was asked, and so knows.
+        """
         name = publisher.client.stream
         config = self._store.get(name)
-        if config is not None and config.enabled and (publisher.kind == "pull" or config.accepts_key(publisher.key)):
-            self._notify("on_publish", publisher.client, admitted=True)
-            return config
+        if config is not None and config.enabled and (publisher.kind == PULL or config.accepts_key(publisher.key)):
+            return config, False
         if self._options.standalone and publisher.loopback:
-            return self.config(name) or StreamConfig(name)
+            return self.config(name) or StreamConfig(name), False
         if self._hooks is None:
             raise self._refuse("bad_key")
         answer = await self._hooks.admit(client_event("on_publish", publisher.client))
         if not answer.allowed:
             raise self._refuse("bad_key" if answer.reachable else "control_plane_away")
-        return self._store.get(name) or StreamConfig(name)
+        return self._store.get(name) or StreamConfig(name), True
 
     def _refuse(self, reason: str) -> Refused:
         self.refused += 1

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onetake.kit.errors import AppError, Lang
-from onetake.media.ffmpeg import errors as tool_errors  # noqa: F401  so that their codes are known here
+from onetake.media import pull_errors  # noqa: F401  so that their codes are known here
+from onetake.media.ffmpeg import errors as tool_errors  # noqa: F401
 from onetake.sources.models import LiveSource
 from onetake.sources.schemas import MediaTrack, SourceStatus
 
