@@ -1,11 +1,13 @@
 """What start-up makes of the sheets on disk: settled, interrupted, broken, left-over windows."""
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.engine.recorded import record
 
 from onetake.engine.disk import MARKER
 from onetake.engine.options import MediaOptions
@@ -46,6 +48,17 @@ def test_an_interrupted_one_is_found_and_measured(options: MediaOptions) -> None
     [found], resumable = recover_recordings(options)
     assert (found.id, found.duration_s) == (running.id, 0.0)
     assert resumable == set()
+
+
+def test_one_that_was_left_long_ago_does_not_go_on_although_its_repair_writes_to_it(options: MediaOptions) -> None:
+    recorded = record(options.data_dir, upto=6, finish=False)
+    save(options, replace(sheet("recording"), id=str(recorded.id)))
+    os.utime(recorded.video, (1e9, 1e9))
+    [found], resumable = recover_recordings(options)
+    assert recorded.video.stat().st_mtime > 1e9
+    assert found.duration_s > 0
+    assert not resumable
+    recorded.finish()
 
 
 def test_a_left_over_window_is_removed(options: MediaOptions) -> None:

@@ -101,9 +101,11 @@ def recover_recordings(options: MediaOptions) -> tuple[list[Sheet], set[str]]:
     Returns the newest sheets and all unsettled ones, and the ids of those that may go on because the last write is
     younger than the grace time.
     """
+    unsettled = [path.name.removesuffix(UNSETTLED) for path in options.open_dir.glob(f"????????-*{UNSETTLED}")]
+    # Before the repair, which writes to the files.
+    written_ms = {one: _last_write_ms(_folder(options.data_dir, one) / RENDITION) for one in unsettled}
     for found in recover(options.open_dir):
         log.info("recovered recording %s: %.1f s in %d files", found.recording_id, found.duration_s, len(found.files))
-    unsettled = [path.name.removesuffix(UNSETTLED) for path in options.open_dir.glob(f"????????-*{UNSETTLED}")]
     sheets = {sheet.id: sheet for sheet in islice(_newest(options.media_dir), MAX_LISTED)}
     resumable = set()
     for recording_id in unsettled:
@@ -117,7 +119,7 @@ def recover_recordings(options: MediaOptions) -> tuple[list[Sheet], set[str]]:
             continue
         sheets[recording_id] = sheet
         measure(folder / RENDITION, sheet)
-        if wall_ms() - _last_write_ms(folder / RENDITION) < options.limits.grace_s * 1000:
+        if wall_ms() - written_ms[recording_id] < options.limits.grace_s * 1000:
             resumable.add(recording_id)
     return list(reversed(sheets.values())), resumable
 
