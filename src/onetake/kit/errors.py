@@ -3,6 +3,8 @@
 They become RFC 9457 `application/problem+json` at the web edge. Placeholders in a text are filled from `params`.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -42,9 +44,30 @@ class AppError(Exception):
         self.params = params
         super().__init__(self.detail("en"))
 
+    @classmethod
+    def words(cls, lang: Lang, params: Mapping[str, object]) -> str:
+        """The sentence in `lang` with `params` in it; raises KeyError when one is missing."""
+        return cls.text.render(lang, **params)
+
     def detail(self, lang: Lang) -> str:
         """The sentence for a person, in `lang`."""
-        return self.text.render(lang, **self.params)
+        return self.words(lang, self.params)
+
+    def plain_params(self) -> dict[str, str | int | float]:
+        """The parameters as they can be stored or sent, to be put in words later by `words_of`."""
+        return {name: value for name, value in self.params.items() if isinstance(value, str | int | float)}
+
+
+def words_of(code: str, params: Mapping[str, object], lang: Lang) -> str | None:
+    """The sentence of a stored error in `lang`; None when no known error fits."""
+    waiting: list[type[AppError]] = [AppError]
+    while waiting:
+        known = waiting.pop()
+        if known.code == code:
+            with suppress(KeyError, IndexError):
+                return known.words(lang, params)
+        waiting.extend(known.__subclasses__())
+    return None
 
 
 class NotFound(AppError):

@@ -1,6 +1,16 @@
 """What can go wrong with recordings and schedules, in the three languages."""
 
-from onetake.kit.errors import AppError, Conflict, Invalid, Text
+from collections.abc import Mapping
+
+from onetake.kit.errors import AppError, Conflict, Invalid, Lang, Text, words_of
+
+_DISK = {
+    "disk_full": Text("The disk is full.", "磁盘已满。", "磁碟已滿。"),
+    "storage_missing": Text("The volume is not there.", "存储卷不可用。", "儲存磁碟區無法使用。"),
+    "folder_unwritable": Text("The folder cannot be written.", "文件夹不可写。", "資料夾無法寫入。"),
+    "disk_slow": Text("The disk is too slow.", "磁盘写入过慢。", "磁碟寫入過慢。"),
+}
+_DISK_ERROR = Text("The disk reports errors.", "磁盘读写出错。", "磁碟讀寫發生錯誤。")
 
 
 class RecordingRunning(Conflict):
@@ -68,6 +78,18 @@ class StayedOffline(AppError):
     )
 
 
+class StoppedWaiting(AppError):
+    """Somebody stopped a recording before its source sent anything."""
+
+    status = 409
+    code = "stopped_waiting"
+    text = Text(
+        en="It was stopped before anything was recorded.",
+        zh_cn="尚未录到内容就已停止。",
+        zh_tw="尚未錄到內容就已停止。",
+    )
+
+
 class Interrupted(AppError):
     """The media server ended and the source did not come back in time."""
 
@@ -81,14 +103,30 @@ class Interrupted(AppError):
 
 
 class PausedRecording(AppError):
-    """The disk does not take data. Parameter: `reason`."""
+    """The disk does not take data. Parameter: `reason`, the media server's code."""
 
     status = 409
     code = "recording_paused"
     text = Text(
-        en="The recording is paused: {reason}. It goes on by itself.",
-        zh_cn="录制已暂停：{reason}，恢复后会自动继续。",
-        zh_tw="錄製已暫停：{reason}，恢復後會自動繼續。",
+        en="The recording is paused. {reason} It goes on by itself.",
+        zh_cn="录制已暂停。{reason}恢复后会自动继续。",
+        zh_tw="錄製已暫停。{reason}恢復後會自動繼續。",
+    )
+
+    @classmethod
+    def words(cls, lang: Lang, params: Mapping[str, object]) -> str:
+        """The sentence with its reason, both in `lang`."""
+        return cls.text.render(lang, reason=disk_reason(str(params.get("reason", "")), lang))
+
+
+class SourceAutomatic(Conflict):
+    """A source that is recorded whenever it is live."""
+
+    code = "source_automatic"
+    text = Text(
+        en="This source is recorded whenever it is live. Set its recording to “By schedule” first.",
+        zh_cn="该直播源开播即录制。请先将其录制方式设为“按计划”。",
+        zh_tw="此直播來源開播即錄製。請先將其錄製方式設為「依排程」。",
     )
 
 
@@ -108,3 +146,14 @@ class DateIsPast(Invalid):
 
     code = "schedule_in_the_past"
     text = Text(en="This time is over already.", zh_cn="该时间已过。", zh_tw="該時間已過。")
+
+
+def disk_reason(code: str, lang: Lang) -> str:
+    """Why a recording is paused, from the media server's code."""
+    return _DISK.get(code, _DISK_ERROR).render(lang)
+
+
+def explain(code: str, params: Mapping[str, object] | None, lang: Lang) -> str:
+    """What went wrong with a task, from what its row keeps of the error; the code when nobody knows it any more."""
+    own = NoRoom.words(lang, {}) if code == NoRoom.code else None  # ffmpeg has an error of the same code
+    return own or words_of(code, params or {}, lang) or code

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from onetake.infra.db import Base, BigId, JsonText, LongText, UtcDateTime
+from onetake.infra.db import Base, BigId, JsonText, UtcDateTime
 
 
 class TaskStatus(StrEnum):
@@ -76,7 +76,7 @@ class Schedule(Base):
 
 class RecordTask(Base):
     """One recording. `asset_id` names its folder and media URLs, once the media server has begun; `stop_at` is its
-    planned end.
+    planned end. An error is kept as code and parameters, to be put in the words of whoever reads it.
 
     `open_source_id` equals `source_id` while the task is open and is NULL afterwards: its unique index is what makes
     a second start fail on every database.
@@ -86,6 +86,9 @@ class RecordTask(Base):
     __table_args__ = (
         Index("ix_record_tasks_source_id_id", "source_id", "id"),
         Index("ix_record_tasks_status_id", "status", "id"),
+        Index("ix_record_tasks_started_at_id", "started_at", "id"),
+        Index("ix_record_tasks_duration_id", "duration", "id"),
+        Index("ix_record_tasks_file_size_id", "file_size", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -108,6 +111,6 @@ class RecordTask(Base):
     duration: Mapped[int] = mapped_column(Integer, default=0)
     gaps: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list)
     error_code: Mapped[str | None] = mapped_column(String(64))
-    error_message: Mapped[str | None] = mapped_column(LongText)
+    error_params: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

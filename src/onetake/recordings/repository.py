@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import CursorResult, Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from onetake.infra.db.rows import matched_rows
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.recordings.models import RecordTask, Schedule
 
+COUNT_LIMIT = 10_000
+"""Tasks are counted, and paged through, this far; beyond it a total reads "10000+"."""
 TASK_SORTS = {
     "id": RecordTask.id,
     "started_at": RecordTask.started_at,
@@ -32,11 +34,15 @@ class TaskFilter:
 async def find_tasks(
     session: AsyncSession, wanted: TaskFilter, order: Sequence[SortKey], page: PageRequest
 ) -> tuple[list[RecordTask], int]:
-    """One page of tasks and the number of all that match."""
+    """One page of tasks and the number of all that match, counted up to COUNT_LIMIT + 1."""
     matching = _matching_tasks(wanted)
-    total = await session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    some = matching.with_only_columns(RecordTask.id).limit(COUNT_LIMIT + 1).subquery()
+    total = await session.scalar(select(func.count()).select_from(some)) or 0
+    if page.offset >= min(total, COUNT_LIMIT):
+        return [], total
     keys = [TASK_SORTS[key.name].desc() if key.descending else TASK_SORTS[key.name].asc() for key in order]
-    rows = await session.scalars(matching.order_by(*keys).limit(page.per_page).offset(page.offset))
+    last = RecordTask.id.desc() if order[-1].descending else RecordTask.id.asc()
+    rows = await session.scalars(matching.order_by(*keys, last).limit(page.per_page).offset(page.offset))
     return list(rows), total
 
 
@@ -45,10 +51,30 @@ async def get_task(session: AsyncSession, task_id: int) -> RecordTask | None:
     return await session.get(RecordTask, task_id)
 
 
-async def task_of_asset(session: AsyncSession, asset_id: str) -> RecordTask | None:
-    """The task that a recording of the media server belongs to."""
-    found: RecordTask | None = await session.scalar(select(RecordTask).where(RecordTask.asset_id == asset_id))
-    return found
+async def lock_task(session: AsyncSession, task_id: int) -> RecordTask | None:
+    """One task as it is now; nobody else changes it before this transaction ends."""
+    return await _lock(session, select(RecordTask).where(RecordTask.id == task_id))
+
+
+async def lock_task_of_asset(session: AsyncSession, asset_id: str) -> RecordTask | None:
+    """The task that a recording of the media server belongs to, as `lock_task`."""
+    return await _lock(session, select(RecordTask).where(RecordTask.asset_id == asset_id))
+
+
+async def lock_open_task(session: AsyncSession, source_id: int) -> RecordTask | None:
+    """The pending or running task of a source, as `lock_task`."""
+    return await _lock(session, select(RecordTask).where(RecordTask.open_source_id == source_id))
+
+
+async def settled_assets(session: AsyncSession, asset_ids: Sequence[str], given_up: str) -> set[str]:
+    """Those whose task is closed for good: not with the error `given_up`."""
+    has_its_end = or_(RecordTask.error_code.is_(None), RecordTask.error_code != given_up)
+    rows = await session.scalars(
+        select(RecordTask.asset_id).where(
+            RecordTask.asset_id.in_(asset_ids), RecordTask.open_source_id.is_(None), has_its_end
+        )
+    )
+    return {asset_id for asset_id in rows if asset_id is not None}
 
 
 async def asset_ids(session: AsyncSession) -> AsyncIterator[str]:
@@ -79,11 +105,11 @@ async def add_task(session: AsyncSession, task: RecordTask) -> RecordTask:
 async def find_schedules(
     session: AsyncSession, source_id: int | None, order: Sequence[SortKey], page: PageRequest
 ) -> tuple[list[Schedule], int]:
-    """One page of schedules and the number of all that match."""
+    """One page of schedules and the number of all that match; there are as many as people make by hand."""
     matching = select(Schedule) if source_id is None else select(Schedule).where(Schedule.source_id == source_id)
     total = await session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     keys = [SCHEDULE_SORTS[key.name].desc() if key.descending else SCHEDULE_SORTS[key.name].asc() for key in order]
-    rows = await session.scalars(matching.order_by(*keys).limit(page.per_page).offset(page.offset))
+    rows = await session.scalars(matching.order_by(*keys, Schedule.id).limit(page.per_page).offset(page.offset))
     return list(rows), total
 
 
@@ -115,15 +141,13 @@ async def due_schedules(session: AsyncSession, now: datetime, limit: int = 100) 
     return list(rows)
 
 
-async def claim_run(session: AsyncSession, schedule: Schedule, next_run_at: datetime | None) -> bool:
-    """Take the due run of a schedule and set the following one; False when another worker was first."""
-    claimed: CursorResult[Any] = await session.execute(  # type: ignore[assignment]
-        update(Schedule)
-        .where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at, Schedule.is_active.is_(True))
-        .values(next_run_at=next_run_at, last_run_at=schedule.next_run_at)
-        .execution_options(synchronize_session=False)
-    )
-    return claimed.rowcount == 1
+async def claim_run(
+    session: AsyncSession, schedule: Schedule, run_at: datetime | None, next_run_at: datetime | None
+) -> bool:
+    """Take the run `run_at` of a due schedule and set the following one; False when another worker was first."""
+    is_due = (Schedule.next_run_at == schedule.next_run_at, Schedule.is_active.is_(True))
+    claimed = update(Schedule).where(Schedule.id == schedule.id, *is_due)
+    return await matched_rows(session, claimed.values(next_run_at=next_run_at, last_run_at=run_at)) == 1
 
 
 async def note_run(session: AsyncSession, schedule_id: int, result: str, task_id: int | None) -> None:
@@ -131,6 +155,12 @@ async def note_run(session: AsyncSession, schedule_id: int, result: str, task_id
     await session.execute(
         update(Schedule).where(Schedule.id == schedule_id).values(last_result=result, last_task_id=task_id)
     )
+
+
+async def _lock(session: AsyncSession, statement: Select[RecordTask]) -> RecordTask | None:
+    fresh = statement.with_for_update().execution_options(populate_existing=True)
+    found: RecordTask | None = await session.scalar(fresh)
+    return found
 
 
 def _matching_tasks(wanted: TaskFilter) -> Select[RecordTask]:

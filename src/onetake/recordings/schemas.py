@@ -85,7 +85,7 @@ class TaskView(BaseModel):
     duration: int = Field(description="Seconds of media so far.")
     gaps: list[Gap] = Field(description="Times that it lacks.")
     error_code: str | None = Field(description="Stable code of what went wrong, if anything.")
-    error_message: str | None = Field(description="What went wrong, in plain words.")
+    error_message: str | None = Field(None, description="What went wrong, in the caller's language.")
     created_at: datetime = Field(description="When it was made (UTC).")
     updated_at: datetime = Field(description="When it was last changed (UTC).")
 

@@ -8,8 +8,9 @@ from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
 from onetake.infra.pubsub import PubSub
 from onetake.recordings import repository
+from onetake.recordings.errors import Interrupted
 from onetake.recordings.models import RecordTask
-from onetake.recordings.service.reports import Sheet, apply_sheet, finish_lost
+from onetake.recordings.service.reports import FINISHED, Sheet, finish_lost, record
 from onetake.sources.watch import TROUBLE
 
 TOPIC = "tasks"
@@ -41,14 +42,18 @@ class RecordingWatch:
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """Bring the task rows in line with the media server's recordings."""
-        sheets = [Sheet.parse(raw) for raw in await self._media.recordings()]
+        """Bring the task rows in line with the media server's recordings, the oldest first."""
+        sheets = _parsed(await self._media.recordings())
         changed = [sheet for sheet in sheets if self._seen.get(sheet.id) != sheet]
         async with self._db.read() as session:
             open_tasks = await repository.open_tasks(session)
-        lost = self._lost(open_tasks, {sheet.id for sheet in sheets})
-        if changed or lost:
-            await self._apply(changed, lost)
+            ended = [sheet.id for sheet in changed if sheet.state == FINISHED]
+            settled = await repository.settled_assets(session, ended, Interrupted.code) if ended else set()
+        for sheet in changed:
+            if sheet.id not in settled:
+                await self._tell(await record(self._db, sheet))
+        for task_id in self._lost(open_tasks, {sheet.id for sheet in sheets}):
+            await self._tell(await self._give_up(task_id))
         self._seen = {sheet.id: sheet for sheet in sheets}
 
     def _lost(self, open_tasks: list[RecordTask], known: set[str]) -> set[int]:
@@ -56,19 +61,28 @@ class RecordingWatch:
         self._missing = {task.id: self._missing.get(task.id, 0) + 1 for task in running if task.asset_id not in known}
         return {task_id for task_id, looks in self._missing.items() if looks >= LOST_AFTER_LOOKS}
 
-    async def _apply(self, changed: list[Sheet], lost: set[int]) -> None:
-        tasks: list[RecordTask] = []
+    async def _give_up(self, task_id: int) -> RecordTask | None:
         async with self._db.write() as session:
-            for sheet in changed:
-                task = await apply_sheet(session, sheet)
-                tasks += [task] if task is not None else []
-            for task_id in lost:
-                row = await repository.get_task(session, task_id)
-                if row is not None and row.open_source_id is not None:
-                    await finish_lost(session, row)
-                    tasks.append(row)
-        for task in tasks:
+            row = await repository.lock_task(session, task_id)
+            if row is None or row.open_source_id is None:
+                return None
+            await finish_lost(session, row)
+            return row
+
+    async def _tell(self, task: RecordTask | None) -> None:
+        if task is not None:
             await self._pubsub.publish(TOPIC, "updated", task_event(task))
+
+
+def _parsed(raws: list[dict[str, Any]]) -> list[Sheet]:
+    """The sheets that can be read, by their beginning."""
+    sheets = []
+    for raw in raws:
+        try:
+            sheets.append(Sheet.parse(raw))
+        except (KeyError, TypeError, ValueError) as error:
+            _logger.debug("the sheet of a recording cannot be read: %s", error)
+    return sorted(sheets, key=lambda sheet: (sheet.started_ms, sheet.id))
 
 
 def task_event(task: RecordTask) -> dict[str, Any]:

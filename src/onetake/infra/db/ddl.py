@@ -21,3 +21,9 @@ def add_column(table: str, column: sa.Column[Any]) -> None:
     """Add the column unless it is there."""
     if column.name not in {found["name"] for found in sa.inspect(op.get_bind()).get_columns(table)}:
         op.add_column(table, column)
+
+
+def drop_column(table: str, name: str) -> None:
+    """Drop the column unless it is gone."""
+    if name in {found["name"] for found in sa.inspect(op.get_bind()).get_columns(table)}:
+        op.drop_column(table, name)

@@ -16,12 +16,13 @@ from onetake.infra.web.deps import DatabaseDep, SettingsDep
 from onetake.infra.web.openapi import answers
 from onetake.kit.errors import Forbidden, Invalid
 from onetake.kit.signing import body_is_signed
-from onetake.recordings.service.reports import Sheet, apply_sheet
+from onetake.recordings.service.reports import Sheet, record
 from onetake.recordings.watch import TOPIC, task_event
 from onetake.sources import service as sources
 from onetake.sources.watch import TOPIC as SOURCES_TOPIC
 
-MAX_BODY_BYTES = 64 << 10
+MAX_BODY_BYTES = 2 << 20
+"""A recording may have ten thousand gaps."""
 router = APIRouter(tags=["media server"])
 _logger = logging.getLogger(__name__)
 
@@ -81,8 +82,6 @@ async def _recorded(db: Database, pubsub: PubSub, event: dict[str, Any]) -> None
     except (KeyError, TypeError, ValueError) as error:
         _logger.warning("a recording report cannot be read: %s", error)
         return
-    async with db.write() as session:
-        task = await apply_sheet(session, sheet)
-        told = task_event(task) if task is not None else None
-    if told is not None:
-        await pubsub.publish(TOPIC, "updated", told)
+    task = await record(db, sheet)
+    if task is not None:
+        await pubsub.publish(TOPIC, "updated", task_event(task))

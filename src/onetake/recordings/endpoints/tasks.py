@@ -2,14 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Request, status
 
 from onetake.accounts.auth import Permission, require
 from onetake.infra.mediaserver import MediaDep
 from onetake.infra.web.deps import DatabaseDep, IdPath, PageDep, ReadSession
 from onetake.infra.web.openapi import answers
+from onetake.infra.web.problems import request_language
+from onetake.kit.errors import Lang
 from onetake.kit.paging import Page, page_of, parse_sort
-from onetake.recordings.models import TaskStatus, Trigger
+from onetake.recordings.errors import explain
+from onetake.recordings.models import RecordTask, TaskStatus, Trigger
 from onetake.recordings.repository import TASK_SORTS, TaskFilter
 from onetake.recordings.schemas import RecordStart, TaskView
 from onetake.recordings.service import tasks as service
@@ -29,11 +32,13 @@ _MAX_ID = 2**63 - 1
     dependencies=_record,
     responses=answers(409, 503),
 )
-async def start_recording(id: IdPath, db: DatabaseDep, media: MediaDep, body: RecordStart | None = None) -> TaskView:
+async def start_recording(
+    id: IdPath, request: Request, db: DatabaseDep, media: MediaDep, body: RecordStart | None = None
+) -> TaskView:
     """Records a live source, from up to a minute back. 409 when it is being recorded, switched off or offline."""
     wanted = body or RecordStart()
     wish = Wish(title=wanted.title, pre_roll_s=wanted.pre_roll_s, planned_duration_s=wanted.planned_duration_s)
-    return TaskView.model_validate(await service.start(db, media, id, wish))
+    return view(await service.start(db, media, id, wish), request_language(request.scope))
 
 
 @router.post(
@@ -43,13 +48,14 @@ async def start_recording(id: IdPath, db: DatabaseDep, media: MediaDep, body: Re
     dependencies=_record,
     responses=answers(409, 503),
 )
-async def stop_recording(id: IdPath, db: DatabaseDep, media: MediaDep) -> TaskView:
+async def stop_recording(id: IdPath, request: Request, db: DatabaseDep, media: MediaDep) -> TaskView:
     """Ends the recording of a source; its video plays at once. 409 when nothing is being recorded."""
-    return TaskView.model_validate(await service.stop(db, media, id))
+    return view(await service.stop(db, media, id), request_language(request.scope))
 
 
 @router.get("/api/tasks", operation_id="listTasks", summary="List recording tasks", tags=["tasks"], dependencies=_read)
 async def list_tasks(
+    request: Request,
     page: PageDep,
     session: ReadSession,
     source_id: Annotated[int | None, Query(ge=1, le=_MAX_ID, description="Only this source.")] = None,
@@ -59,15 +65,27 @@ async def list_tasks(
         str | None, Query(max_length=100, description=f"Order, a minus for descending: {', '.join(TASK_SORTS)}.")
     ] = None,
 ) -> Page[TaskView]:
-    """Recording tasks, the newest first."""
+    """Recording tasks, the newest first.
+
+    `total` is counted up to 10 001: show more as "10000+". Pages end there too.
+    """
     wanted = TaskFilter(source_id, tuple(status or ()), trigger)
     found, total = await service.list_tasks(session, wanted, parse_sort(sort, TASK_SORTS, default="-id"), page)
-    return page_of([TaskView.model_validate(task) for task in found], total, page)
+    lang = request_language(request.scope)
+    return page_of([view(task, lang) for task in found], total, page)
 
 
 @router.get(
     "/api/tasks/{id}", operation_id="getTask", summary="Show a recording task", tags=["tasks"], dependencies=_read
 )
-async def get_task(id: IdPath, session: ReadSession) -> TaskView:
+async def get_task(id: IdPath, request: Request, session: ReadSession) -> TaskView:
     """One task; size and duration grow while it records."""
-    return TaskView.model_validate(await service.get_task(session, id))
+    return view(await service.get_task(session, id), request_language(request.scope))
+
+
+def view(task: RecordTask, lang: Lang) -> TaskView:
+    """A task with its error in the words of a reader of `lang`."""
+    shown = TaskView.model_validate(task)
+    if task.error_code is not None:
+        shown.error_message = explain(task.error_code, task.error_params, lang)
+    return shown

@@ -1,6 +1,7 @@
 """From the media server's recording sheets to task rows: by callback at once, by comparison every few seconds.
 
-A sheet may come twice, late or not at all; applying one is idempotent and never takes a finished task back.
+A sheet may come twice, late, before an older one, or not at all. Applying one is idempotent, and a task that has its
+end is never changed again; only one that was given up learns from its last sheet what really became of it.
 """
 
 import uuid
@@ -8,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from onetake.infra.db import Database
 from onetake.infra.events import emit
 from onetake.kit.clock import utc_now
-from onetake.kit.errors import AppError
+from onetake.kit.errors import AppError, NotFound
 from onetake.kit.ids import uuid7_unix_ms
 from onetake.recordings import repository
 from onetake.recordings.errors import Interrupted, NoMedia, NoRoom, PausedRecording
@@ -21,6 +24,7 @@ from onetake.recordings.models import RecordTask, TaskStatus, Trigger
 from onetake.sources import service as sources
 from onetake.sources.models import LiveSource
 
+FINISHED = "finished"
 GONE = "interrupted"
 """The reason of a recording that a crash ended and that nobody continued."""
 
@@ -44,7 +48,7 @@ class Sheet:
     def parse(cls, raw: dict[str, Any]) -> "Sheet":
         """From the JSON of `/control/recordings` or an `on_record` callback; raises KeyError, TypeError, ValueError."""
         return cls(
-            id=str(raw["id"]),
+            id=str(uuid.UUID(str(raw["id"]))),
             name=str(raw["name"]),
             trigger=str(raw["trigger"]),
             state=str(raw["state"]),
@@ -57,15 +61,25 @@ class Sheet:
         )
 
 
+async def record(db: Database, sheet: Sheet) -> RecordTask | None:
+    """`apply_sheet` in a transaction of its own."""
+    try:
+        async with db.write() as session:
+            return await apply_sheet(session, sheet)
+    except IntegrityError:  # another process has made the task a moment ago
+        async with db.write() as session:
+            return await apply_sheet(session, sheet)
+
+
 async def apply_sheet(session: AsyncSession, sheet: Sheet) -> RecordTask | None:
-    """Bring the task of a recording in line with its sheet; the task, None when its source is not ours."""
-    task = await repository.task_of_asset(session, sheet.id)
+    """Bring the task of a recording in line with its sheet; the task, None when there is none (yet)."""
+    task = await repository.lock_task_of_asset(session, sheet.id)
     if task is None:
         task = await _adopt(session, sheet)
-    if task is None or not TaskStatus(task.status).is_open:
+    if task is None or not (TaskStatus(task.status).is_open or _corrects(sheet, task)):
         return task
     _copy_figures(task, sheet)
-    if sheet.state == "finished":
+    if sheet.state == FINISHED:
         await _finish(session, task, sheet)
     elif task.status == TaskStatus.PENDING:
         task.status = TaskStatus.RECORDING
@@ -74,15 +88,20 @@ async def apply_sheet(session: AsyncSession, sheet: Sheet) -> RecordTask | None:
 
 
 async def finish_lost(session: AsyncSession, task: RecordTask) -> None:
-    """A running task whose recording the media server knows nothing of any more."""
+    """Give up a running task whose recording the media server knows nothing of any more."""
     _close(task, TaskStatus.INTERRUPTED if task.file_size else TaskStatus.FAILED, Interrupted())
     await emit(session, RecordingFinished(task.id))
 
 
-async def fail(session: AsyncSession, task: RecordTask, error: AppError) -> None:
-    """End a task that came to nothing."""
-    _close(task, TaskStatus.FAILED, error)
-    await emit(session, RecordingFinished(task.id))
+async def fail(session: AsyncSession, task_id: int, error: AppError) -> RecordTask:
+    """End a task that came to nothing; one that has begun or ended meanwhile stays as it is. Raises NotFound."""
+    task = await repository.lock_task(session, task_id)
+    if task is None:
+        raise NotFound
+    if task.status == TaskStatus.PENDING:
+        _close(task, TaskStatus.FAILED, error)
+        await emit(session, RecordingFinished(task.id))
+    return task
 
 
 async def _adopt(session: AsyncSession, sheet: Sheet) -> RecordTask | None:
@@ -90,12 +109,13 @@ async def _adopt(session: AsyncSession, sheet: Sheet) -> RecordTask | None:
     source = await sources.source_of_stream(session, sheet.name)
     if source is None:
         return None
-    task = await repository.open_task(session, source.id)
-    if task is not None and task.asset_id is not None:
-        await finish_lost(session, task)
-        await session.flush()
-        task = None
-    if task is None:
+    task = await repository.lock_open_task(session, source.id)
+    if task is None or not _is_task_of(sheet, task):
+        if task is not None and _is_newer(sheet, task):
+            await finish_lost(session, task)
+            await session.flush()
+        elif task is not None and sheet.state != FINISHED:
+            return None  # an older one that ends just now: it gets its task when it has ended
         task = await repository.add_task(session, automatic_task(source, sheet))
     task.asset_id = sheet.id
     task.file_path = asset_path(sheet.id)
@@ -103,14 +123,32 @@ async def _adopt(session: AsyncSession, sheet: Sheet) -> RecordTask | None:
     return task
 
 
+def _is_task_of(sheet: Sheet, task: RecordTask) -> bool:
+    """Whether an open task has just been adopted by somebody else, or waits for this recording: one that was over
+    before it was made is none of its."""
+    if task.asset_id is not None:
+        return task.asset_id == sheet.id
+    return sheet.state != FINISHED or _moment(sheet.started_ms) >= task.created_at
+
+
+def _is_newer(sheet: Sheet, task: RecordTask) -> bool:
+    """Whether a recording began after the one of an open task, which must be over then."""
+    return task.started_at is not None and _moment(sheet.started_ms) > task.started_at
+
+
+def _corrects(sheet: Sheet, task: RecordTask) -> bool:
+    """Whether a sheet tells the true end of a task that was given up."""
+    says_more = sheet.reason != GONE or sheet.size_bytes != task.file_size
+    return task.error_code == Interrupted.code and sheet.state == FINISHED and says_more
+
+
 def automatic_task(source: LiveSource, sheet: Sheet) -> RecordTask:
-    """A row for a recording that the media server began by itself."""
-    began = _moment(sheet.started_ms)
-    return new_task(
-        source,
-        trigger=Trigger.AUTOMATIC if sheet.trigger == "auto" else Trigger.MANUAL,
-        title=default_title(source, began),
-    )
+    """A row for a recording that the media server began by itself; it holds its source only while it runs."""
+    trigger = Trigger.AUTOMATIC if sheet.trigger == "auto" else Trigger.MANUAL
+    task = new_task(source, trigger=trigger, title=default_title(source, _moment(sheet.started_ms)))
+    if sheet.state == FINISHED:
+        task.open_source_id = None
+    return task
 
 
 def new_task(source: LiveSource, *, trigger: Trigger, title: str) -> RecordTask:
@@ -169,7 +207,7 @@ def _close(task: RecordTask, status: TaskStatus, error: AppError | None) -> None
 
 def _set_error(task: RecordTask, error: AppError | None) -> None:
     task.error_code = error.code if error else None
-    task.error_message = error.detail("en") if error else None
+    task.error_params = error.plain_params() or None if error else None
 
 
 def _moment(unix_ms: int) -> datetime:

@@ -1,7 +1,6 @@
 """Starting and stopping recordings. What runs is the media server's business; a task row says what came of it."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,10 +14,10 @@ from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError, NotFound
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.recordings import repository
-from onetake.recordings.errors import NoRoom, NotRecording, RecordingRunning, SourceOffline, StayedOffline
+from onetake.recordings.errors import NoRoom, NotRecording, RecordingRunning, SourceOffline, StoppedWaiting
 from onetake.recordings.models import RecordTask, TaskStatus, Trigger
 from onetake.recordings.repository import TaskFilter
-from onetake.recordings.service.reports import Sheet, apply_sheet, default_title, fail, new_task
+from onetake.recordings.service.reports import Sheet, default_title, fail, finish_lost, new_task, record
 from onetake.sources import service as sources
 from onetake.sources.errors import SourceInactive
 from onetake.sources.models import LiveSource
@@ -28,7 +27,7 @@ _REFUSALS: dict[str, type[AppError]] = {"stream_not_live": SourceOffline, "disk_
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be recorded. `wait`: the task stays pending until the source is live, or its end has come."""
+    """What is to be recorded; without `stop_at` it ends after its planned duration, if it has one."""
 
     title: str | None = None
     pre_roll_s: int = 0
@@ -36,7 +35,6 @@ class Wish:
     stop_at: datetime | None = None
     trigger: Trigger = Trigger.MANUAL
     schedule_id: int | None = None
-    wait: bool = False
 
 
 async def list_tasks(
@@ -62,33 +60,36 @@ async def open_tasks(session: AsyncSession) -> list[RecordTask]:
 async def start(db: Database, media: MediaServer, source_id: int, wish: Wish) -> RecordTask:
     """Begin to record a source.
 
-    Raises NotFound, SourceInactive, RecordingRunning, SourceOffline (unless it may wait), NoRoom,
-    MediaServerUnavailable. A task that could not begin is left as `failed`, or pending when it may wait.
+    Raises NotFound, SourceInactive, RecordingRunning, SourceOffline, NoRoom, MediaServerUnavailable. A task that could
+    not begin is left as `failed`.
     """
     task_id = await _open(db, source_id, wish)
     try:
         return await begin(db, media, task_id)
     except AppError as error:
-        if wish.wait and isinstance(error, SourceOffline | MediaServerUnavailable):
-            async with db.read() as session:
-                return await get_task(session, task_id)
         async with db.write() as session:
-            await fail(session, await get_task(session, task_id), error)
+            task = await fail(session, task_id, error)
+        if task.asset_id is not None:  # only the answer was lost
+            return task
         raise
 
 
 async def begin(db: Database, media: MediaServer, task_id: int) -> RecordTask:
     """Have the media server record for a pending task. Raises SourceOffline, NoRoom, MediaServerUnavailable."""
+    asked_at = utc_now()
     async with db.read() as session:
         task = await get_task(session, task_id)
+        if task.status != TaskStatus.PENDING:
+            return task
         source = await sources.get_source(session, task.source_id or 0)
     try:
-        raw = await media.record_start(source.stream_name, task.pre_roll_s)
+        sheet = Sheet.parse(await media.record_start(source.stream_name, task.pre_roll_s))
     except MediaServerRefused as error:
         raise _REFUSALS.get(error.kind, MediaServerUnavailable)() from error
-    async with db.write() as session:
-        applied = await apply_sheet(session, Sheet.parse(raw))
-        return applied or await get_task(session, task_id)
+    began = await record(db, sheet) or task
+    if began.id != task_id and began.created_at >= asked_at:
+        return await end(db, media, began, source)  # ours was stopped while the source was being fetched
+    return began
 
 
 async def stop(db: Database, media: MediaServer, source_id: int) -> RecordTask:
@@ -102,22 +103,30 @@ async def stop(db: Database, media: MediaServer, source_id: int) -> RecordTask:
         if task is None:
             raise NotRecording
         await audit(session, action="recordings.stop", target=f"task:{task.id}")
-    return await end(db, media, task, source)
+        if task.status == TaskStatus.PENDING:
+            task = await fail(session, task.id, StoppedWaiting())
+    return await end(db, media, task, source) if task.status == TaskStatus.RECORDING else task
 
 
 async def end(db: Database, media: MediaServer, task: RecordTask, source: LiveSource) -> RecordTask:
-    """End an open task, whoever wants it. Raises MediaServerUnavailable."""
-    sheet = None
-    if task.status != TaskStatus.PENDING:
-        with suppress(MediaServerRefused):  # it has ended by itself; the report of it is on its way
-            sheet = Sheet.parse(await media.record_stop(source.stream_name))
+    """End a running task, whoever wants it. Raises MediaServerUnavailable."""
+    sheet = await _last_sheet(media, task, source)
+    if sheet is not None:
+        return await record(db, sheet) or task
     async with db.write() as session:
-        row = await get_task(session, task.id)
-        if sheet is not None:
-            await apply_sheet(session, sheet)
-        elif row.status == TaskStatus.PENDING:
-            await fail(session, row, StayedOffline())
-        return row
+        row = await repository.lock_task(session, task.id)
+        if row is not None and row.status == TaskStatus.RECORDING:
+            await finish_lost(session, row)
+        return row or task
+
+
+async def _last_sheet(media: MediaServer, task: RecordTask, source: LiveSource) -> Sheet | None:
+    """Stop the recording; its sheet, also when it ended by itself. None when the media server does not know it."""
+    try:
+        return Sheet.parse(await media.record_stop(source.stream_name))
+    except MediaServerRefused:
+        found = [raw for raw in await media.recordings() if raw.get("id") == task.asset_id]
+        return Sheet.parse(found[0]) if found else None
 
 
 async def extend(session: AsyncSession, task: RecordTask, stop_at: datetime) -> None:
@@ -126,8 +135,15 @@ async def extend(session: AsyncSession, task: RecordTask, stop_at: datetime) -> 
         task.stop_at, task.updated_at = stop_at, utc_now()
 
 
+async def add_pending(session: AsyncSession, source: LiveSource, wish: Wish) -> RecordTask:
+    """Insert a pending task; IntegrityError when the source has an open one."""
+    task = await repository.add_task(session, _pending(source, wish))
+    await audit(session, action="recordings.start", target=f"task:{task.id}", after={"source": source.id})
+    return task
+
+
 async def _open(db: Database, source_id: int, wish: Wish) -> int:
-    """Insert the pending task; its id."""
+    """Insert the pending task of a source that can be recorded; its id."""
     try:
         async with db.write() as session:
             source = await sources.get_source(session, source_id)
@@ -136,9 +152,7 @@ async def _open(db: Database, source_id: int, wish: Wish) -> int:
             running = await repository.open_task(session, source_id)
             if running is not None:
                 raise RecordingRunning(task_id=running.id)
-            task = await repository.add_task(session, _pending(source, wish))
-            await audit(session, action="recordings.start", target=f"task:{task.id}", after={"source": source_id})
-            return task.id
+            return (await add_pending(session, source, wish)).id
     except IntegrityError:  # somebody else was a moment faster
         async with db.read() as session:
             running = await repository.open_task(session, source_id)
