@@ -30,6 +30,11 @@ def save(options: MediaOptions, *sheets: Sheet) -> None:
     book.close()
 
 
+def recover(options: MediaOptions) -> tuple[list[Sheet], dict[str, float]]:
+    """What a start finds, with half a minute of grace for every stream."""
+    return recover_recordings(options, lambda name: 30.0)
+
+
 def sheet(state: str = "finished", trigger: str = "auto", name: str = "cam") -> Sheet:
     """A recording that began now."""
     return Sheet(str(uuid7()), name, "session", trigger, int(time.time() * 1000), state)
@@ -38,23 +43,23 @@ def sheet(state: str = "finished", trigger: str = "auto", name: str = "cam") -> 
 def test_finished_ones_are_listed_oldest_first_and_not_looked_at(options: MediaOptions) -> None:
     made = sorted((sheet() for _ in range(3)), key=lambda one: one.id)
     save(options, *made)
-    assert recover_recordings(options) == (made, set())
+    assert recover(options) == (made, {})
     assert not list(options.open_dir.glob("*"))
 
 
 def test_an_interrupted_one_is_found_and_measured(options: MediaOptions) -> None:
     running = replace(sheet("recording"), duration_s=99.0)
     save(options, running)
-    [found], resumable = recover_recordings(options)
+    [found], resumable = recover(options)
     assert (found.id, found.duration_s) == (running.id, 0.0)
-    assert resumable == set()
+    assert resumable == {}
 
 
 def test_one_that_was_left_long_ago_does_not_go_on_although_its_repair_writes_to_it(options: MediaOptions) -> None:
     recorded = record(options.data_dir, upto=6, finish=False)
     save(options, replace(sheet("recording"), id=str(recorded.id)))
     os.utime(recorded.video, (1e9, 1e9))
-    [found], resumable = recover_recordings(options)
+    [found], resumable = recover(options)
     assert recorded.video.stat().st_mtime > 1e9
     assert found.duration_s > 0
     assert not resumable
@@ -64,7 +69,7 @@ def test_one_that_was_left_long_ago_does_not_go_on_although_its_repair_writes_to
 def test_a_left_over_window_is_removed(options: MediaOptions) -> None:
     window = sheet("recording", TIME_SHIFT)
     save(options, window)
-    assert recover_recordings(options) == ([], set())
+    assert recover(options) == ([], {})
     assert not list(options.media_dir.glob(f"*/*/{window.id}"))
 
 
@@ -75,7 +80,7 @@ def test_a_broken_sheet_hides_only_itself(options: MediaOptions, content: bytes)
     path = next(options.media_dir.glob(f"*/*/{bad.id}/{SHEET}"))
     path.write_bytes(content)
     assert read_sheet(path) is None
-    assert recover_recordings(options) == ([good], set())
+    assert recover(options) == ([good], {})
 
 
 def test_nothing_is_written_below_an_empty_mount_point(options: MediaOptions) -> None:

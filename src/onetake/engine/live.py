@@ -85,7 +85,7 @@ class LiveServer:
         await asyncio.to_thread(self._load)
         if self.hooks is not None:
             await self._stack.enter_async_context(self.hooks)
-        sheets, resumable = await asyncio.to_thread(recover_recordings, self.options)
+        sheets, resumable = await asyncio.to_thread(recover_recordings, self.options, self._grace_s)
         self.recordings.adopt(sheets, resumable)
         self._stack.push_async_callback(self.sequence.flush)
         self._stack.push_async_callback(self._drain)
@@ -160,6 +160,11 @@ class LiveServer:
             self.players.account()
             self.viewers.sweep()
             self.pulls.tick()
+
+    def _grace_s(self, name: str) -> float:
+        """How long a publisher of this stream may be away."""
+        config = self.store.get(name)
+        return self.options.limits.grace_s if config is None or config.grace_s is None else config.grace_s
 
     def _is_wanted(self, name: str) -> bool:
         """Whether a stream is watched, recorded, or was being recorded when this process ended."""

@@ -27,7 +27,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PER_STREAM: tuple[tuple[str, str, type[Metric], str], ...] = (
     ("live_push_fps", "Video frames per second received", GaugeMetricFamily, "fps"),
     ("live_push_bitrate_bps", "Bits per second received, all tracks", GaugeMetricFamily, "bitrate_bps"),
-    ("live_push_drift_ms", "Wall clock minus media clock since publish", GaugeMetricFamily, "drift_ms"),
     ("live_gop_ms", "Last distance between two keyframes", GaugeMetricFamily, "gop_ms"),
     ("live_ingress_bytes", "Bytes received from the publisher", CounterMetricFamily, "recv_bytes"),
     ("live_egress_bytes", "Body bytes sent to players", CounterMetricFamily, "send_bytes"),
@@ -36,7 +35,7 @@ _PER_STREAM: tuple[tuple[str, str, type[Metric], str], ...] = (
     ("live_gap_ms", "Time without media inside live sessions", CounterMetricFamily, "gap_ms"),
     ("live_skipped_units", "Units that slow viewers missed", CounterMetricFamily, "skipped_units"),
     ("live_discarded_units", "Units that broke the timestamp rules", CounterMetricFamily, "discarded_units"),
-    ("record_write_lag_ms", "Age of the oldest unwritten part", GaugeMetricFamily, "write_lag_ms"),
+    ("record_write_lag_ms", "Age of the oldest part that is not written", GaugeMetricFamily, "write_lag_ms"),
     ("record_bytes", "Bytes written to recordings", CounterMetricFamily, "recorded_bytes"),
 )
 

@@ -8,9 +8,11 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from onetake.engine.disk import Disk, disk_reason
 from onetake.engine.options import RecordingOptions
@@ -24,12 +26,13 @@ from onetake.media.recording import (
     WriterOptions,
     video_files,
 )
-from onetake.media.recording.marker import Marker, write_marker
+from onetake.media.recording.marker import Marker, relative_folder, write_marker
 
 log = logging.getLogger(__name__)
 
 MAX_HOLES = 10_000
 DISK_SLOW = "disk_slow"
+UNFORESEEN = RecordingError.code
 
 
 class RecordState(StrEnum):
@@ -44,7 +47,8 @@ class RecordState(StrEnum):
 class Progress:
     """What the thread has done; written by the thread, read by the loop. Segments are media sequence numbers.
 
-    Segments from `oldest_msn` on are, or within seconds will be, in the files; but for `holes`.
+    Segments from `oldest_msn` to `newest_msn`, the last whole one, are, or within seconds will be, in the files; but
+    for `holes`.
     """
 
     state: RecordState = RecordState.RECORDING
@@ -52,13 +56,27 @@ class Progress:
     duration_s: float = 0.0
     size_bytes: int = 0
     lost_parts: int = 0
-    write_max_ms: float = 0.0
     oldest_msn: int | None = None
+    newest_msn: int = -1
     holes: set[int] = field(default_factory=set)
 
     def holds(self, msn: int) -> bool:
         """Whether the segment can be read from disk."""
-        return self.oldest_msn is not None and msn >= self.oldest_msn and msn not in self.holes
+        return self.oldest_msn is not None and self.oldest_msn <= msn <= self.newest_msn and msn not in self.holes
+
+    def note(self, part: Part) -> None:
+        """A part is to be written."""
+        if self.oldest_msn is None and part.starts_segment:
+            self.oldest_msn = part.msn
+        # A segment may end without having known it, when the next one starts.
+        self.newest_msn = max(self.newest_msn, part.msn if part.ends_segment else part.msn - 1)
+
+
+class _Waiting(NamedTuple):
+    """Queue item: a part, and how much of the bound it takes."""
+
+    part: Part
+    counted_bytes: int
 
 
 class _Stop:
@@ -94,7 +112,8 @@ class RecordingThread(threading.Thread):
         self._report = report
         self.window_s = window_s
         self._writer = RecordingWriter(place, writer_options)
-        self._queue: queue.SimpleQueue[Part | _Stop | _Overrun] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | _Stop | _Overrun] = queue.SimpleQueue()
+        self._since_s: deque[float] = deque()
         self._lock = threading.Lock()
         self._overrun = False
         self._next_look_s = 0.0
@@ -103,11 +122,17 @@ class RecordingThread(threading.Thread):
 
     # -- loop side -----------------------------------------------------------------------------------------------
 
+    def begin(self, preroll: Iterable[Part] = ()) -> None:
+        """Start to write, `preroll` first; its parts are in memory anyway and do not count against the bound."""
+        for part in preroll:
+            self.progress.note(part)
+            self._enqueue(_Waiting(part, 0))
+        self.start()
+
     def put(self, part: Part) -> None:
         """Queue a part; never blocks. Past the bound everything is thrown away until the queue is half empty."""
         limit = self._options.queue_bytes
-        if self.progress.oldest_msn is None and part.starts_segment:
-            self.progress.oldest_msn = part.msn
+        self.progress.note(part)
         with self._lock:
             limit = limit // 2 if self._overrun else limit
             if self.queued_bytes + part.size_bytes > limit:
@@ -119,7 +144,19 @@ class RecordingThread(threading.Thread):
                 return
             self._overrun = False
             self.queued_bytes += part.size_bytes
-        self._queue.put(part)
+        self._enqueue(_Waiting(part, part.size_bytes))
+
+    @property
+    def write_lag_ms(self) -> float:
+        """Age of the oldest part that is not written; 0 when none waits."""
+        try:
+            return (time.monotonic() - self._since_s[0]) * 1000
+        except IndexError:
+            return 0.0
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        self._since_s.append(time.monotonic())
+        self._queue.put(waiting)
 
     def finish(self) -> None:
         """Stop after what has been queued; `join` waits for it."""
@@ -132,20 +169,35 @@ class RecordingThread(threading.Thread):
     # -- thread side ---------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Write until told to stop."""
-        self._announce()
-        self._pause_without_room()
-        while not isinstance(item := self._next_item(), _Stop):
+        """Write until told to stop. However it ends, it says so."""
+        try:
+            self._announce()
+            self._pause_without_room()
+            while not isinstance(item := self._next_item(), _Stop):
+                self._handle(item)
+        except Exception:
+            log.exception("recording %s ends", self.place.recording_id)
+            self.progress.reason = UNFORESEEN
+        finally:
+            self._writer.close()
+            self._tell_damage()
+            self.progress.state = RecordState.FINISHED
+            self._report("finished")
+
+    def _handle(self, item: _Waiting | _Overrun | None) -> None:
+        """One item. What nobody has foreseen pauses the recording; it goes on in another file."""
+        try:
             if isinstance(item, _Overrun):
                 self._pause(DISK_SLOW)
             elif item is not None:
-                self._take(item)
+                self._take(item.part)
             if time.monotonic() >= self._next_look_s:
                 self._look_after()
-        self._writer.close()
-        self._tell_damage()
-        self.progress.state = RecordState.FINISHED
-        self._report("finished")
+        except Exception:
+            log.exception("recording %s", self.place.recording_id)
+            self._pause(UNFORESEEN)
+        if isinstance(item, _Waiting):
+            self._since_s.popleft()
 
     def _announce(self) -> None:
         """List the recording as open before its folder is there, so that nobody takes it for an empty finished one."""
@@ -153,34 +205,33 @@ class RecordingThread(threading.Thread):
         if place.marker is not None:
             try:
                 names = [video.name for video in video_files(place.folder)]
-                write_marker(place.marker, Marker(place.recording_id, str(place.folder), names, wall_ms()))
+                inside = relative_folder(place.marker, place.folder)
+                write_marker(place.marker, Marker(place.recording_id, inside, names, wall_ms()))
             except OSError as error:
                 log.warning("recording %s: marker: %s", place.recording_id, error)
         self._report("opened")
 
-    def _next_item(self) -> Part | _Stop | _Overrun | None:
+    def _next_item(self) -> _Waiting | _Stop | _Overrun | None:
         try:
             item = self._queue.get(timeout=max(0.05, self._next_look_s - time.monotonic()))
         except queue.Empty:
             return None
-        if isinstance(item, Part):
+        if isinstance(item, _Waiting):
             with self._lock:
-                self.queued_bytes -= item.size_bytes
+                self.queued_bytes -= item.counted_bytes
         return item
 
     def _take(self, part: Part) -> None:
         if self.progress.state is RecordState.PAUSED and not self._may_resume(part):
             self._lose(part)
             return
-        began_s = time.monotonic()
         try:
             written = self._writer.append(part)
         except RecordingError as error:
             self._lose(part)
             self._pause(error.code)
-            return
-        self.progress.write_max_ms = max(self.progress.write_max_ms, (time.monotonic() - began_s) * 1000)
-        self._count(part, written)
+        else:
+            self._count(part, written)
         self._tell_damage()
 
     def _count(self, part: Part, written: bool) -> None:
@@ -217,8 +268,9 @@ class RecordingThread(threading.Thread):
 
     def _drop_old(self, window_s: float) -> None:
         if self._writer.drop_before(wall_ms() - int(window_s * 1000)):
-            summary = self._writer.summary()
-            self.progress.size_bytes, self.progress.duration_s = summary.size_bytes, summary.duration_s
+            summary, progress = self._writer.summary(), self.progress
+            progress.size_bytes, progress.duration_s = summary.size_bytes, summary.duration_s
+            progress.oldest_msn = summary.files[0].first_msn if summary.files else progress.newest_msn + 1
 
     # -- trouble -------------------------------------------------------------------------------------------------
 

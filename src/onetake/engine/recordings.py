@@ -9,12 +9,13 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from onetake.engine.disk import Disk
 from onetake.engine.options import MediaOptions
 from onetake.engine.pipeline import Life
 from onetake.engine.recorder import RecordingThread
+from onetake.engine.ring import BLOCK_RATIO
 from onetake.engine.sheets import RENDITION, TIME_SHIFT, Sheet, SheetBook
 from onetake.engine.state import RecordMode, StreamConfig
 from onetake.kit.clock import wall_ms
@@ -26,6 +27,8 @@ from onetake.media.recording import RecordingPlace, WriterOptions, asset_folder,
 log = logging.getLogger(__name__)
 
 WINDOW_FILE_S = 60.0
+WINDOW_SPARE_S = 10.0
+"""A window keeps a little more than it lists: who has just read the list still gets its first segments."""
 MAX_FINISHED = 1000
 
 
@@ -59,23 +62,26 @@ class NoRoom(AppError):
 
 @dataclass(eq=False, slots=True)
 class Recording:
-    """A recording in progress. `earlier_*`: what it had when a restart interrupted it."""
+    """A recording in progress. `earlier`: its sheet as a restart left it. `window_s`: it is a window of this length.
+
+    `stopped`: by order, so nothing goes on with it.
+    """
 
     sheet: Sheet
     thread: RecordingThread
-    earlier_s: float = 0.0
-    earlier_bytes: int = 0
-    earlier_files: int = 0
+    earlier: Sheet
+    window_s: float | None = None
+    stopped: bool = False
 
     def refresh(self) -> Sheet:
         """The sheet with the thread's present figures."""
         sheet, progress, summary = self.sheet, self.thread.progress, self.thread.summary()
         sheet.state, sheet.reason = progress.state.value, progress.reason
-        sheet.duration_s = round(self.earlier_s + summary.duration_s, 3)
-        sheet.size_bytes = self.earlier_bytes + sum(file.size_bytes for file in summary.files)
-        sheet.files = self.earlier_files + len(summary.files)
-        sheet.gaps = [asdict(gap) for gap in summary.gaps]
-        sheet.damages = [asdict(damage) for damage in summary.damages]
+        sheet.duration_s = round(self.earlier.duration_s + summary.duration_s, 3)
+        sheet.size_bytes = self.earlier.size_bytes + summary.size_bytes
+        sheet.files = self.earlier.files + len(summary.files)
+        sheet.gaps = [*self.earlier.gaps, *(asdict(gap) for gap in summary.gaps)]
+        sheet.damages = [*self.earlier.damages, *(asdict(damage) for damage in summary.damages)]
         return sheet
 
 
@@ -94,6 +100,8 @@ class Recordings:
         self.windows: dict[str, Recording] = {}
         self.finished: dict[str, Sheet] = {}
         self._interrupted: dict[str, tuple[Sheet, float]] = {}
+        self._stopped: dict[str, list[Recording]] = {}
+        self._held_until_s: dict[str, float] = {}
         self._lives: dict[str, Life] = {}
         self._options = options
         self._disk = disk
@@ -107,10 +115,14 @@ class Recordings:
     # -- the stream hub calls these ------------------------------------------------------------------------------
 
     def session_started(self, life: Life, config: StreamConfig) -> None:
-        """A session begins or its configuration changed: start what is wanted and missing."""
+        """A session begins or its configuration changed: start what is wanted and missing.
+
+        What a person has stopped stays so until the session ends.
+        """
         name = life.name
         self._lives[name] = life
-        if name not in self.active and (config.record is RecordMode.AUTO or name in self._interrupted):
+        wanted = config.record is RecordMode.AUTO and name not in self._held_until_s
+        if name not in self.active and (wanted or name in self._interrupted):
             self._begin(life, config, "auto", preroll_s=self._options.live.ring_s)
         if name not in self.windows and config.time_shift_s > 0:
             self._begin_window(life, config)
@@ -127,21 +139,21 @@ class Recordings:
         self._lives.pop(name, None)
         self._finish(self.active.pop(name, None))
         self._finish(self.windows.pop(name, None))
+        self._stopped.pop(name, None)
+        self._held_until_s.pop(name, None)
 
     def window_s(self, name: str) -> float:
         """How many seconds of the stream may be played from disk: all of a recording, else its time-shift window."""
         if name in self.active:
             return float("inf")
         window = self.windows.get(name)
-        return window.thread.window_s or 0.0 if window else 0.0
+        return window.window_s or 0.0 if window else 0.0
 
     def asset_of(self, name: str, msn: int) -> str | None:
-        """The recording or window that holds a segment; None when it is on no disk."""
-        for book in (self.active, self.windows):
-            recording = book.get(name)
-            if recording is not None and recording.thread.progress.holds(msn):
-                return recording.sheet.id
-        return None
+        """The recording or window of this session that holds a segment; None when it is on no disk."""
+        now = [book[name] for book in (self.active, self.windows) if name in book]
+        every = [*now, *reversed(self._stopped.get(name, ()))]
+        return next((one.sheet.id for one in every if one.thread.progress.holds(msn)), None)
 
     # -- control -------------------------------------------------------------------------------------------------
 
@@ -159,22 +171,37 @@ class Recordings:
         life = self._lives.get(name)
         if life is None:
             raise NotLive
+        self._held_until_s.pop(name, None)
         if name not in self.active:
             self._begin(life, config, "manual", min(preroll_s, self._options.recording.preroll_max_s))
         return self.active[name].refresh()
 
     async def stop(self, name: str) -> Sheet:
-        """Finish the recording of a stream and return when it is safe on disk. Raises `NotRecording`."""
+        """Finish the recording of a stream, or one that waits for its publisher; return when it is safe on disk.
+
+        Raises `NotRecording`.
+        """
         recording = self.active.pop(name, None)
         if recording is None:
-            raise NotRecording
+            return self._stop_waiting(name)
+        recording.stopped = True
+        self._stopped.setdefault(name, []).append(recording)
+        self._held_until_s[name] = float("inf")
         self._finish(recording)
         await asyncio.to_thread(recording.thread.join)
         return recording.refresh()
 
+    def _stop_waiting(self, name: str) -> Sheet:
+        if name not in self._interrupted:
+            raise NotRecording
+        sheet, self._held_until_s[name] = self._interrupted.pop(name)
+        sheet.reason = ""
+        self._settle(sheet)
+        return sheet
+
     def sheets(self, name: str | None = None) -> list[Sheet]:
         """Recordings in progress and lately finished, newest first."""
-        running = [recording.refresh() for recording in self._threads if recording.thread.window_s is None]
+        running = [recording.refresh() for recording in self._threads if recording.window_s is None]
         waiting = [sheet for sheet, _ in self._interrupted.values()]
         every = [*running, *waiting, *self.finished.values()]
         found = [sheet for sheet in every if name is None or sheet.name == name]
@@ -183,6 +210,9 @@ class Recordings:
     def tick(self) -> None:
         """Give up interrupted recordings whose publisher did not return."""
         now = time.monotonic()
+        for name, until_s in list(self._held_until_s.items()):
+            if now >= until_s and name not in self._lives:
+                del self._held_until_s[name]
         for name, (sheet, until_s) in list(self._interrupted.items()):
             if now >= until_s:
                 del self._interrupted[name]
@@ -202,13 +232,13 @@ class Recordings:
 
     # -- start-up ------------------------------------------------------------------------------------------------
 
-    def adopt(self, sheets: list[Sheet], resumable: set[str]) -> None:
-        """What recovery found: finished recordings, and (`resumable` ids) those that may go on for the grace time."""
-        until_s = time.monotonic() + self._options.limits.grace_s
+    def adopt(self, sheets: list[Sheet], resumable: dict[str, float]) -> None:
+        """What recovery found: finished recordings, and (`resumable`: id and seconds) those that may go on so long."""
+        now = time.monotonic()
         for sheet in sheets:
-            if sheet.id in resumable:
-                sheet.state = "interrupted"
-                self._interrupted[sheet.name] = (sheet, until_s)
+            if sheet.id in resumable and sheet.name not in self._interrupted:
+                self._interrupted[sheet.name] = (sheet, now + resumable[sheet.id])
+                self._interrupt(sheet)
             elif sheet.state != "finished":
                 sheet.reason = "interrupted"
                 self._settle(sheet)
@@ -227,15 +257,16 @@ class Recordings:
     def _begin(self, life: Life, config: StreamConfig, trigger: str, preroll_s: float) -> None:
         before, _ = self._interrupted.pop(life.name, (None, 0.0))
         sheet = before or Sheet(str(uuid7()), life.name, life.session_id, trigger, wall_ms())
-        sheet.state = "recording"
+        earlier = replace(sheet)
+        sheet.state, sheet.ended_ms = "recording", 0
         place = recording_place(self._options.data_dir, uuid.UUID(sheet.id), RENDITION)
         writer_options = WriterOptions(
-            self._options.recording.fsync_interval_s, config.rotate_s or None, config.rotate_bytes or None
+            self._options.recording.fsync_interval_s,
+            config.rotate_s or None,
+            config.rotate_bytes or None,
+            after_ms=earlier.ended_ms,
         )
-        recording = Recording(sheet, self._thread(place, writer_options, sheet.id))
-        if before is not None:
-            recording.earlier_s, recording.earlier_bytes = before.duration_s, before.size_bytes
-            recording.earlier_files = before.files
+        recording = Recording(sheet, self._thread(place, writer_options, sheet.id), earlier)
         self.active[life.name] = recording
         self._launch(recording, life, preroll_s)
         self._tell("started", sheet)
@@ -245,7 +276,9 @@ class Recordings:
         folder = asset_folder(self._options.data_dir, uuid.UUID(sheet.id)) / RENDITION
         place = RecordingPlace(folder, None, sheet.id, RENDITION)
         writer_options = WriterOptions(None, rotate_after_s=min(WINDOW_FILE_S, config.time_shift_s))
-        recording = Recording(sheet, self._thread(place, writer_options, sheet.id, config.time_shift_s))
+        kept_s = config.time_shift_s * (1 + BLOCK_RATIO) + WINDOW_SPARE_S
+        thread = self._thread(place, writer_options, sheet.id, kept_s)
+        recording = Recording(sheet, thread, replace(sheet), config.time_shift_s)
         self.windows[life.name] = recording
         self._launch(recording, life, preroll_s=0)
 
@@ -262,9 +295,7 @@ class Recordings:
     def _launch(self, recording: Recording, life: Life, preroll_s: float) -> None:
         self._threads.add(recording)
         self._idle.clear()
-        recording.thread.start()
-        for part in life.ring.last_parts(preroll_s):
-            recording.thread.put(part)
+        recording.thread.begin(life.ring.last_parts(preroll_s))
 
     def _finish(self, recording: Recording | None) -> None:
         if recording is not None:
@@ -275,15 +306,16 @@ class Recordings:
         recording = next((one for one in self._threads if one.sheet.id == asset), None)
         if recording is None:
             return
-        is_window = recording.thread.window_s is not None
+        is_window = recording.window_s is not None
         sheet = recording.refresh()
         if event == "finished":
             self._threads.discard(recording)
+            self._forget(recording)
             if not self._threads:
                 self._idle.set()
             if is_window:
                 self._book.remove(sheet)
-            elif self._stopping:
+            elif self._stopping and not recording.stopped:
                 self._interrupt(sheet)
             else:
                 self._settle(sheet)
@@ -292,13 +324,19 @@ class Recordings:
             if event != "opened" and not is_window:
                 self._tell(event, sheet)
 
+    def _forget(self, recording: Recording) -> None:
+        """A thread that ended by itself takes no more parts."""
+        for book in (self.active, self.windows):
+            if book.get(recording.sheet.name) is recording:
+                del book[recording.sheet.name]
+
     def _interrupt(self, sheet: Sheet) -> None:
         sheet.state = "interrupted"
         self._book.save(sheet)
 
     def _settle(self, sheet: Sheet) -> None:
         sheet.state = "finished"
-        sheet.ended_ms = wall_ms()
+        sheet.ended_ms = sheet.ended_ms or wall_ms()
         self._book.save(sheet)
         self._remember(sheet)
         self._tell("finished", sheet)

@@ -92,7 +92,6 @@ class LiveRegistry:
     def _stream(self, stream: LiveStream) -> StreamInfo:
         life, state = stream.life, self._hub.state(stream.name)
         recording = self._recordings.active.get(stream.name)
-        progress = recording.thread.progress if recording else None
         scope = f"stream:{APP}/{stream.name}"
         totals = self._players.viewers.totals
         sent = sum(totals[key].sent_bytes for key in ((scope, protocol) for protocol in Protocol) if key in totals)
@@ -118,8 +117,8 @@ class LiveRegistry:
             skipped_units=life.fanout.skipped if life else 0,
             discarded_units=life.discarded_units if life else 0,
             recording=recording is not None,
-            recorded_bytes=progress.size_bytes if progress else 0,
-            write_lag_ms=progress.write_max_ms if progress else 0.0,
+            recorded_bytes=recording.thread.progress.size_bytes if recording else 0,
+            write_lag_ms=recording.thread.write_lag_ms if recording else 0.0,
         )
 
     def _publishers(self) -> list[ClientInfo]:

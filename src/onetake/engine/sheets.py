@@ -22,7 +22,7 @@ from onetake.engine.options import MediaOptions
 from onetake.engine.state import write_atomically
 from onetake.kit.clock import wall_ms
 from onetake.media.index import BadIndex, IndexReader
-from onetake.media.recording import asset_folder, recover, video_files
+from onetake.media.recording import GAP_MS, asset_folder, recover, video_files
 
 log = logging.getLogger(__name__)
 
@@ -95,20 +95,19 @@ class SheetBook:
         self._thread.submit(_logged, work)
 
 
-def recover_recordings(options: MediaOptions) -> tuple[list[Sheet], set[str]]:
+def recover_recordings(options: MediaOptions, grace_s: Callable[[str], float]) -> tuple[list[Sheet], dict[str, float]]:
     """At start-up: repair what was open, remove left-over windows, read the sheets that matter.
 
     Returns the newest sheets and all unsettled ones, and the ids of those that may go on because the last write is
-    younger than the grace time.
+    younger than the grace time of their stream (`grace_s(name)`), each with that time.
     """
-    unsettled = [path.name.removesuffix(UNSETTLED) for path in options.open_dir.glob(f"????????-*{UNSETTLED}")]
     # Before the repair, which writes to the files.
-    written_ms = {one: _last_write_ms(_folder(options.data_dir, one) / RENDITION) for one in unsettled}
+    written_ms = {one: _last_write_ms(_folder(options.data_dir, one) / RENDITION) for one in _unsettled(options)}
     for found in recover(options.open_dir):
         log.info("recovered recording %s: %.1f s in %d files", found.recording_id, found.duration_s, len(found.files))
     sheets = {sheet.id: sheet for sheet in islice(_newest(options.media_dir), MAX_LISTED)}
-    resumable = set()
-    for recording_id in unsettled:
+    resumable: dict[str, float] = {}
+    for recording_id in written_ms:
         folder = _folder(options.data_dir, recording_id)
         sheet = (
             sheets.get(recording_id) or read_sheet(folder / SHEET) or Sheet(recording_id, "", "", "", 0, "recording")
@@ -119,9 +118,22 @@ def recover_recordings(options: MediaOptions) -> tuple[list[Sheet], set[str]]:
             continue
         sheets[recording_id] = sheet
         measure(folder / RENDITION, sheet)
-        if wall_ms() - written_ms[recording_id] < options.limits.grace_s * 1000:
-            resumable.add(recording_id)
+        patience_s = grace_s(sheet.name)
+        if wall_ms() - written_ms[recording_id] < patience_s * 1000:
+            resumable[recording_id] = patience_s
     return list(reversed(sheets.values())), resumable
+
+
+def _unsettled(options: MediaOptions) -> Iterator[str]:
+    """Ids that are listed as not settled; a file with a strange name is none of ours."""
+    for path in sorted(options.open_dir.glob(f"*{UNSETTLED}")):
+        recording_id = path.name.removesuffix(UNSETTLED)
+        try:
+            _folder(options.data_dir, recording_id)
+        except ValueError:
+            log.warning("%s is not the name of a recording", path.name)
+        else:
+            yield recording_id
 
 
 def read_sheet(path: Path) -> Sheet | None:
@@ -135,14 +147,22 @@ def read_sheet(path: Path) -> Sheet | None:
 
 
 def measure(folder: Path, sheet: Sheet) -> None:
-    """Figures of an interrupted recording, from its indexes."""
-    sheet.duration_s, sheet.size_bytes, sheet.files = 0.0, 0, 0
+    """Figures and gaps of an interrupted recording, from its indexes; `ended_ms` is where its media ends."""
+    sheet.duration_s, sheet.size_bytes, sheet.files, sheet.ended_ms, sheet.gaps = 0.0, 0, 0, 0, []
     for video in video_files(folder):
         sheet.files += 1
         sheet.size_bytes += video.stat().st_size
         with suppress(BadIndex, OSError), IndexReader(video.with_suffix(".idx")) as index:
-            if len(index):
-                sheet.duration_s += (index[-1].end_ticks - index[0].dts_ticks) / index.header.timescale
+            _measure_file(index, sheet)
+
+
+def _measure_file(index: IndexReader, sheet: Sheet) -> None:
+    scale = index.header.timescale
+    for record in index.records():
+        if sheet.ended_ms and record.wall_ms - sheet.ended_ms > GAP_MS:
+            sheet.gaps.append({"start_ms": sheet.ended_ms, "end_ms": record.wall_ms})
+        sheet.ended_ms = round(record.wall_ms + record.duration_ticks * 1000 / scale)
+        sheet.duration_s += record.duration_ticks / scale
 
 
 def _newest(media_dir: Path) -> Iterator[Sheet]:

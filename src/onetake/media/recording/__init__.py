@@ -18,9 +18,10 @@ from onetake.media.recording.paths import (
 )
 from onetake.media.recording.recovery import FileRecovery, Recovery, recover, recover_file
 from onetake.media.recording.summary import Damage, FileSummary, Gap, RecordingSummary
-from onetake.media.recording.writer import RecordingWriter, WriterOptions
+from onetake.media.recording.writer import GAP_MS, RecordingWriter, WriterOptions
 
 __all__ = [
+    "GAP_MS",
     "Damage",
     "DamagedPart",
     "DiskBroken",
