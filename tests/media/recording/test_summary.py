@@ -1,5 +1,6 @@
 """What the writer tells of its work: to other threads while it runs, over a restart, and after the unforeseen."""
 
+import struct
 import threading
 from pathlib import Path
 
@@ -73,6 +74,24 @@ def test_the_time_since_an_earlier_part_of_the_recording_is_a_gap(
         writer.append(part)
     found = writer.close().gaps
     assert [(gap.start_ms, gap.end_ms) for gap in found] == [(after_ms, parts[0].wall_ms)] * gaps
+
+
+@pytest.mark.parametrize("error", [ValueError, struct.error])
+def test_a_file_without_sidx_is_complete(
+    place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def broken(*arguments: object) -> bool:
+        raise error
+
+    monkeypatch.setattr("onetake.media.recording.pair.write_sidx", broken)
+    writer = RecordingWriter(place)
+    for part in parts:
+        writer.append(part)
+    summary = writer.close()
+    assert ([file.problem for file in summary.files], summary.damages) == ([None], ())
+    assert place.marker is not None
+    assert not place.marker.exists()
+    assert clips.decode_errors(clips.ffmpeg9(), place.video(0)) == ""
 
 
 def test_the_unforeseen_costs_one_file_and_is_named(

@@ -1,7 +1,9 @@
 """One MP4 with its index while it is written. Order of durability: MP4, `fdatasync`, then index."""
 
 import errno
+import logging
 import os
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,8 @@ from onetake.media.recording.disk import (
     write_all,
 )
 from onetake.media.recording.paths import index_path
+
+log = logging.getLogger(__name__)
 
 
 class OpenPair:
@@ -122,7 +126,10 @@ class OpenPair:
         """The file is complete: sync it and put a `sidx` in front."""
         self.sync()
         with typed_errors(self.path):
-            write_sidx(self._fd, self.path)
+            try:
+                write_sidx(self._fd, self.path)
+            except (ValueError, struct.error):
+                log.exception("%s gets no sidx; it plays without", self.path)
             self._index.sync()
 
     def close(self) -> None:
