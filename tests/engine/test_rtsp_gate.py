@@ -11,16 +11,24 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.peers import FFMPEG5, HAS_FFMPEG5
 from tests.engine.pull_sources import FFMPEG, QUIET, SITE, X264, Names, encode, make_certificate, process
 
 from onetake.engine.egress_proxy import EgressProxy
 from onetake.engine.pull import Item, Puller, PullKit, PullSpec, PullState, PullStatus
-from onetake.engine.rtsp_gate import AnswerWatch, NotRtsp, RedirectRefused, rtsp_gate
+from onetake.engine.rtsp_gate import AnswerWatch, rtsp_gate
 from onetake.kit.ssrf import PULL_SCHEMES, Allow, Pinned, check_addresses, parse_target
 from onetake.media.ffmpeg.errors import TlsFailed
+from onetake.media.pull_errors import NotRtsp, RedirectRefused
 from onetake.media.units import Unit
 
+needs_ffmpeg5 = pytest.mark.skipif(not HAS_FFMPEG5, reason="Debian's ffmpeg is not installed")
 OK = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def feed(watch: AnswerWatch, stream: bytes, size: int) -> None:
+    for at in range(0, len(stream), size):
+        watch.feed(stream[at : at + size])
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -29,8 +37,7 @@ def test_answers_bodies_and_frames_are_told_apart(size: int) -> None:
     frame = b"$\x00" + len(body).to_bytes(2, "big") + body
     stream = OK + frame * 3 + OK + b"ANNOUNCE rtsp://x RTSP/1.0\r\nCSeq: 2\r\n\r\n" + frame
     watch = AnswerWatch()
-    for at in range(0, len(stream), size):
-        watch.feed(stream[at : at + size])
+    feed(watch, stream, size)
     with pytest.raises(RedirectRefused):
         watch.feed(b"RTSP/1.0 301 Moved\r\nLocation: rtsp://127.0.0.1/\r\n\r\n")
 
@@ -39,6 +46,33 @@ def test_answers_bodies_and_frames_are_told_apart(size: int) -> None:
 def test_a_redirect_is_refused_before_its_head_ends(line: bytes) -> None:
     with pytest.raises(RedirectRefused):
         AnswerWatch().feed(line)
+
+
+HIDDEN = b"RTSP/1.0 302 Found\r\nLocation: rtsp://127.0.0.1/\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"RTSP/1.0 200 OK\nCSeq: 1\n\n" + HIDDEN,
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\n\r\n" + HIDDEN,
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\r\n" + HIDDEN,
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\0\r\n" + HIDDEN,
+        b"RTSP/1.0 200 OK\r\nContent-Length: 90\r\nContent-Length: 0\r\n\r\n" + HIDDEN.ljust(90),
+        b"RTSP/1.0 200 OK\r\nContent-Length: +0\r\n\r\n" + HIDDEN,
+        b"RTSP/1.0 200 OK\r\nContent-Length: 123456789\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\n$\0\0\4abcd\r\n\r\n",
+        b"RTSP/1.0  302 Found\r\n\r\n",
+        b" RTSP/1.0 302 Found\r\n\r\n",
+        b"RTSP/1 302 Found\r\n\r\n",
+        b"\r\n" + HIDDEN,
+        b"$\0\0\4abcd" + OK,
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_ffmpeg_reads_otherwise_is_refused(stream: bytes, size: int) -> None:
+    with pytest.raises(NotRtsp):
+        feed(AnswerWatch(), stream, size)
 
 
 def test_endless_heads_end() -> None:
@@ -203,6 +237,52 @@ async def test_a_redirect_reaches_nothing_and_is_named(kit: PullKit, clip: Path,
     error = next(status.error for status in statuses if status.error)
     assert isinstance(error, RedirectRefused)
     assert hits == 0
+
+
+EVASIONS = {
+    "plain": b"",
+    "bare_lf": b"RTSP/1.0 200 OK\nCSeq: %s\nPublic: DESCRIBE\n\n",
+    "two_lengths": b"RTSP/1.0 200 OK\r\nCSeq: %s\r\nContent-Length: 5000\r\nContent-Length: 0\r\n\r\n",
+    "two_spaces": b"",
+}
+
+
+@pytest.mark.parametrize("ffmpeg", [FFMPEG, pytest.param(FFMPEG5, marks=needs_ffmpeg5)], ids=["ffmpeg9", "ffmpeg5"])
+@pytest.mark.parametrize("way", EVASIONS)
+async def test_no_client_of_ours_is_led_elsewhere(ffmpeg: str, way: str) -> None:
+    """A hostile server hides a redirect; ffmpeg would follow it to whatever listens on loopback."""
+    hits: list[bytes] = []
+    gone = asyncio.Event()
+
+    async def trap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hits.append(await reader.read(100))
+        writer.close()
+
+    async def hostile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ways = [EVASIONS[way]] if EVASIONS[way] else []
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                sequence = head.partition(b"CSeq: ")[2].split(b"\r\n")[0]
+                spaces = b"  " if way == "two_spaces" else b" "
+                found = b"RTSP/1.0%b302 Found\r\nCSeq: %b\r\nLocation: rtsp://127.0.0.1:%d/x\r\n\r\n"
+                writer.write(ways.pop() % sequence if ways else found % (spaces, sequence, trap_port))
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(trap, "127.0.0.1", 0) as inner:
+        trap_port = inner.sockets[0].getsockname()[1]
+        async with await asyncio.start_server(hostile, "127.0.0.1", 0) as outer:
+            port = outer.sockets[0].getsockname()[1]
+            target = parse_target(f"rtsp://{SITE}:{port}/cam", PULL_SCHEMES)
+            async with rtsp_gate(check_addresses(target, ["127.0.0.1"], Allow.parse([SITE]))) as gate:
+                url = f"rtsp://127.0.0.1:{gate.port}/cam"
+                argv = ("-rtsp_transport", "tcp", "-i", url, "-f", "null", "-")
+                async with process(ffmpeg, *QUIET, *argv) as client, asyncio.timeout(30):
+                    await client.wait()
+                    await gone.wait()
+            assert isinstance(gate.refusal, RedirectRefused | NotRtsp)
+    assert hits == []
 
 
 def pinned_to(port: int, name: str) -> Pinned:

@@ -26,13 +26,23 @@ CHUNK_BYTES = 64 << 10
 MAX_HEAD_BYTES = 32 << 10
 CONNECT_TIMEOUT_S = 8.0
 IDLE_TIMEOUT_S = 60.0
+_FRAME = ord("$")
 _FRAME_HEAD_BYTES = 4
+_MIN_FRAME_BYTES = 8
 _REDIRECT = re.compile(rb"RTSP/\d\.\d 3\d\d\b")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,8})[ \t]*\r\n", re.IGNORECASE)
+_FIRST_LINE = re.compile(rb"RTSP/\d\.\d \d{3}(?: [^\r\n]*)?|[A-Z_]{1,32} \S{1,4096} RTSP/\d\.\d")
+_AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\n\$|[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_LENGTH_NAME = re.compile(rb"\ncontent-length", re.IGNORECASE)
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,8})[ \t]*\r\n", re.IGNORECASE)
 
 
 class AnswerWatch:
-    """Reads what an RTSP server sends: answers with bodies, requests of its own, interleaved frames (§10.12)."""
+    """Reads what an RTSP server sends: answers with bodies, requests of its own, interleaved frames (§10.12).
+
+    Whatever ffmpeg would read otherwise than we do is refused, or a redirect could hide in it: ffmpeg ends a line at a
+    bare LF and drops every CR, takes the last of several lengths, `$` at any start of a line for a frame, anything
+    behind white space for the status, and reads frames of 1 to 7 bytes as text.
+    """
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -45,44 +55,53 @@ class AnswerWatch:
             RedirectRefused: an answer with a 3xx status began in them.
             NotRtsp: they are neither text nor frames of RTSP.
         """
-        view = memoryview(data)
-        while view:
+        at = 0
+        while at < len(data):
             if self._skip:
-                step = min(self._skip, len(view))
+                step = min(self._skip, len(data) - at)
                 self._skip -= step
-                view = view[step:]
             else:
-                view = view[self._take_head(bytes(view)) :]
+                step = self._take_head(data, at)
+            at += step
 
-    def _take_head(self, data: bytes) -> int:
-        """Read on in the present head; how many of `data` belong to it."""
-        known = len(self._head)
-        self._head += data[: MAX_HEAD_BYTES - known + 1]
-        end = self._head_end()
+    def _take_head(self, data: bytes, at: int) -> int:
+        """Read on in the present head; how many bytes of `data` from `at` on belong to it."""
+        head, known = self._head, len(self._head)
+        is_frame = (head[0] if head else data[at]) == _FRAME
+        head += data[at : at + (_FRAME_HEAD_BYTES if is_frame else MAX_HEAD_BYTES + 1) - known]
+        end = (_FRAME_HEAD_BYTES if len(head) == _FRAME_HEAD_BYTES else None) if is_frame else _text_end(head)
         if end is None:
-            if len(self._head) > MAX_HEAD_BYTES:
-                raise NotRtsp
-            return len(data)
-        head = bytes(self._head[:end])
-        self._head.clear()
-        self._skip = _body_bytes(head)
+            return len(head) - known
+        self._skip = _frame_bytes(head) if is_frame else _body_bytes(head[:end])
+        head.clear()
         return end - known
 
-    def _head_end(self) -> int | None:
-        head = self._head
-        if head[0] == ord("$"):
-            return _FRAME_HEAD_BYTES if len(head) >= _FRAME_HEAD_BYTES else None
-        # Told as soon as the first line is there: a server must not gain by never ending its head.
-        if _REDIRECT.match(head):
-            raise RedirectRefused
-        place = head.find(b"\r\n\r\n")
-        return None if place < 0 else place + 4
+
+def _text_end(head: bytearray) -> int | None:
+    """Where the head of a message ends, None when there must be more of it. Raises RedirectRefused and NotRtsp."""
+    # Told as soon as the first line is there: a server must not gain by never ending its head.
+    if _REDIRECT.match(head):
+        raise RedirectRefused
+    place, line = head.find(b"\r\n\r\n"), head.find(b"\r\n")
+    if line >= 0 and not _FIRST_LINE.fullmatch(head, 0, line):
+        raise NotRtsp
+    end = place + 4 if place >= 0 else None
+    if len(head if end is None else head[:end]) > MAX_HEAD_BYTES or _AMBIGUOUS.search(head[:end]):
+        raise NotRtsp
+    return end
 
 
-def _body_bytes(head: bytes) -> int:
-    if head[0] == ord("$"):
-        return int.from_bytes(head[2:4], "big")
-    match = _LENGTH.search(head)
+def _frame_bytes(head: bytearray) -> int:
+    length = int.from_bytes(head[2:4], "big")
+    if 0 < length < _MIN_FRAME_BYTES:
+        raise NotRtsp
+    return length
+
+
+def _body_bytes(head: bytearray) -> int:
+    names, match = _LENGTH_NAME.findall(head), _LENGTH.search(head)
+    if len(names) > 1 or (names and not match):
+        raise NotRtsp
     return int(match[1]) if match else 0
 
 
