@@ -158,6 +158,10 @@ class TestManaging:
     async def test_retention_is_shown_before_it_happens(self, api: Api) -> None:
         status, preview = await call(api, "operator", "GET", "/api/videos/retention")
         assert (status, preview) == (200, {"items": [], "bytes": 0, "truncated": False})
+        await add(api.db, "旧", file_size=1 << 60)
+        _, full = await call(api, "operator", "GET", "/api/videos/retention?reason=disk")
+        assert [(item["title"], item["reason"]) for item in full["items"]] == [("旧", "disk")]
+        assert (await call(api, "operator", "GET", "/api/videos/retention"))[1]["items"] == []
         assert (await call(api, "member", "GET", "/api/videos/retention"))[0] == 403
 
 

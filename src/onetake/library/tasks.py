@@ -118,7 +118,7 @@ async def make_room(ctx: JobContext) -> dict[str, int]:
         removed = await retention.empty_trash(session, utc_now(), reads)
         expired = 0
         if not removed and ctx.settings.disk_expire_oldest and not await retention.trash_moves(session):
-            wanted = int((used - ctx.settings.disk_high_ratio + 0.03) * usage.total)
+            wanted = retention.bytes_wanted(usage.used, usage.total, ctx.settings.disk_high_ratio)
             expired = await retention.move_to_trash(session, await retention.expired_by_disk(session, wanted))
     return {"expired": expired, "removed": removed}
 

@@ -1,17 +1,20 @@
 """What operators do: change, protect, throw away, restore, choose a poster, see what retention would take."""
 
+import asyncio
+import shutil
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, status
 
 from onetake.accounts.auth import Permission, Principal, require
-from onetake.infra.web.deps import IdPath, ReadSession, WriteSession
+from onetake.infra.web.deps import IdPath, ReadSession, SettingsDep, WriteSession
 from onetake.infra.web.openapi import answers
 from onetake.kit.clock import utc_now
 from onetake.library.endpoints.views import signer, video_view
 from onetake.library.schemas import (
     Batch,
     BatchResult,
+    ExpiryReason,
     PosterChoice,
     RetentionItem,
     RetentionPreview,
@@ -28,16 +31,32 @@ PREVIEW_LIMIT = 200
 
 
 @router.get("/retention", operation_id="previewRetention", summary="What retention would take")
-async def preview_retention(viewer: Manager, session: ReadSession) -> RetentionPreview:
-    """The videos that the next nightly run moves to the trash. Nothing is changed."""
-    found = await retention.expired_by_age(session, utc_now(), PREVIEW_LIMIT + 1)
+async def preview_retention(
+    viewer: Manager,
+    session: ReadSession,
+    settings: SettingsDep,
+    reason: Annotated[
+        ExpiryReason, Query(description="By age, in the next night; or by a full disk.")
+    ] = ExpiryReason.AGE,
+) -> RetentionPreview:
+    """The videos that the next nightly run, or a full disk, moves to the trash. Nothing is changed.
+
+    A full disk takes videos only by setting (`ONETAKE_DISK_EXPIRE_OLDEST`), and only when emptying the trash was not
+    enough.
+    """
+    if reason is ExpiryReason.AGE:
+        found = await retention.expired_by_age(session, utc_now(), PREVIEW_LIMIT + 1)
+    else:
+        usage = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
+        wanted = retention.bytes_wanted(usage.used, usage.total, settings.disk_high_ratio)
+        found = await retention.expired_by_disk(session, wanted, PREVIEW_LIMIT + 1)
     items = [
         RetentionItem(
             id=item.video.id,
             title=item.video.title,
             file_size=item.video.file_size,
             created_at=item.video.created_at,
-            reason=item.reason,
+            reason=ExpiryReason(item.reason),
         )
         for item in found[:PREVIEW_LIMIT]
     ]

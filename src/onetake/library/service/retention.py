@@ -17,6 +17,7 @@ from onetake.sources.service import every_source
 TRASH_DAYS = 7
 IN_USE_S = 60
 BATCH = 500
+MARGIN_RATIO = 0.03
 PATIENCE = timedelta(minutes=10)
 """So long the removal of what lies in the trash may take before other videos have to make room."""
 
@@ -50,6 +51,12 @@ async def expired_by_disk(session: AsyncSession, bytes_wanted: int, limit: int =
         found.append(Expired(video, "disk"))
         bytes_wanted -= video.file_size
     return found
+
+
+def bytes_wanted(used_bytes: int, total_bytes: int, high_ratio: float) -> int:
+    """How much must go to be a little below the mark; on a disk that is not full yet: what would go first."""
+    used = used_bytes / total_bytes
+    return int((max(used, high_ratio) - high_ratio + MARGIN_RATIO) * total_bytes)
 
 
 async def move_to_trash(session: AsyncSession, expired: list[Expired]) -> int:
