@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from onetake.kit.clock import utc_now
+from onetake.kit.errors import LANGS, AppError
+from onetake.kit.ssrf import AddressRefused, UrlRefused
+from onetake.media.ffmpeg.errors import UnsupportedCodec
 from onetake.sources.models import LiveSource
 from onetake.sources.status import explain, source_status
 
@@ -79,6 +82,21 @@ def test_errors_come_in_the_readers_language_or_as_the_media_server_says() -> No
 @pytest.mark.parametrize("code", ["source_ended", "redirect_refused", "not_rtsp", "stream_taken", "pull_ended"])
 def test_errors_of_the_media_server_itself_are_translated(code: str) -> None:
     assert explain({"error": code, "detail": "English"}, "zh-TW") != "English"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (UrlRefused("wrong_scheme", schemes="srt"), ("one of srt.", "协议须为 srt 之一。", "通訊協定須為 srt 之一。")),
+        (UrlRefused("no_host"), ("it names no host.", "缺少主机名。", "缺少主機名稱。")),
+        (AddressRefused("camera.lan"), ("camera.lan leads", "camera.lan 指向", "camera.lan 指向")),
+        (UnsupportedCodec(codec="vp9"), ("codec vp9", "编码格式 vp9", "編碼格式 vp9")),
+    ],
+)
+def test_an_error_keeps_its_parameters_on_the_way(error: AppError, words: tuple[str, str, str]) -> None:
+    pull = {"state": "failed", "error": error.code, "detail": "english", "params": error.plain_params()}
+    told = [source_status(source(), {"state": "offline", "pull": pull}, lang).last_error or "" for lang in LANGS]
+    assert [word in text for word, text in zip(words, told, strict=True)] == [True] * 3, told
 
 
 def test_a_switched_off_or_unknown_source_is_not_online() -> None:

@@ -240,5 +240,4 @@ def _on_demand(config: StreamConfig) -> bool:
 
 def _told(error: AppError) -> dict[str, Any]:
     """An error for the console, which knows the sentences of all codes in its reader's language."""
-    params = {name: value for name, value in error.params.items() if isinstance(value, str | int | float)}
-    return {"error": error.code, "detail": error.detail("en"), "params": params}
+    return {"error": error.code, "detail": error.detail("en"), "params": error.plain_params()}

@@ -8,7 +8,7 @@ Redirects and names inside playlists go through the same three steps again.
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
@@ -69,29 +69,33 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?
 _NUMBER_LABEL = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
-TOO_LONG = Text(en="it is too long", zh_cn="地址过长", zh_tw="位址過長")
-BAD_CHARACTERS = Text(
-    en="it holds blanks or characters that must be percent-encoded",
-    zh_cn="含有空格或须百分号编码的字符",
-    zh_tw="含有空格或須百分號編碼的字元",
-)
-UNREADABLE = Text(en="it cannot be read", zh_cn="格式有误", zh_tw="格式有誤")
-WRONG_SCHEME = Text(
-    en="the scheme must be one of {schemes}", zh_cn="协议须为 {schemes} 之一", zh_tw="通訊協定須為 {schemes} 之一"
-)
-CREDENTIALS = Text(en="it carries a user name or password", zh_cn="含有用户名或密码", zh_tw="含有使用者名稱或密碼")
-BAD_PORT = Text(en="the port is not usable", zh_cn="端口不可用", zh_tw="連接埠不可用")
-NO_HOST = Text(en="it names no host", zh_cn="缺少主机名", zh_tw="缺少主機名稱")
-BAD_HOST = Text(en="the host name is not valid", zh_cn="主机名无效", zh_tw="主機名稱無效")
-DISGUISED_IP = Text(
-    en="write an IP address in its ordinary dotted form",
-    zh_cn="IP 地址须用常规点分格式",
-    zh_tw="IP 位址須用一般點分格式",
-)
+_REASONS = {
+    "too_long": Text(en="it is too long", zh_cn="地址过长", zh_tw="位址過長"),
+    "bad_characters": Text(
+        en="it holds blanks or characters that must be percent-encoded",
+        zh_cn="含有空格或须百分号编码的字符",
+        zh_tw="含有空格或須百分號編碼的字元",
+    ),
+    "unreadable": Text(en="it cannot be read", zh_cn="格式有误", zh_tw="格式有誤"),
+    "wrong_scheme": Text(
+        en="the scheme must be one of {schemes}", zh_cn="协议须为 {schemes} 之一", zh_tw="通訊協定須為 {schemes} 之一"
+    ),
+    "credentials": Text(
+        en="it carries a user name or password", zh_cn="含有用户名或密码", zh_tw="含有使用者名稱或密碼"
+    ),
+    "bad_port": Text(en="the port is not usable", zh_cn="端口不可用", zh_tw="連接埠不可用"),
+    "no_host": Text(en="it names no host", zh_cn="缺少主机名", zh_tw="缺少主機名稱"),
+    "bad_host": Text(en="the host name is not valid", zh_cn="主机名无效", zh_tw="主機名稱無效"),
+    "disguised_ip": Text(
+        en="write an IP address in its ordinary dotted form",
+        zh_cn="IP 地址须用常规点分格式",
+        zh_tw="IP 位址須用一般點分格式",
+    ),
+}
 
 
 class UrlRefused(AppError):
-    """The text is not a URL that we would ever open; `reason` says why."""
+    """The text is not a URL that we would ever open. Parameters: `reason`, a word; `schemes` that would do."""
 
     status = 422
     code = "url_refused"
@@ -99,13 +103,13 @@ class UrlRefused(AppError):
         en="This address is not accepted: {reason}.", zh_cn="不接受此地址：{reason}。", zh_tw="不接受此位址：{reason}。"
     )
 
-    def __init__(self, reason: Text, schemes: str = "") -> None:
-        self.reason = reason
-        super().__init__(field="url", schemes=schemes)
+    def __init__(self, reason: str, schemes: str = "") -> None:
+        super().__init__(field="url", reason=reason, schemes=schemes)
 
-    def detail(self, lang: Lang) -> str:
+    @classmethod
+    def words(cls, lang: Lang, params: Mapping[str, object]) -> str:
         """The sentence with its reason, both in `lang`."""
-        return self.text.render(lang, reason=self.reason.render(lang, **self.params))
+        return cls.text.render(lang, reason=_REASONS[str(params["reason"])].render(lang, **params))
 
 
 class AddressRefused(AppError):
@@ -202,21 +206,21 @@ def parse_target(url: str, schemes: frozenset[str] = HTTP_SCHEMES, *, userinfo: 
         UrlRefused: wrong scheme, control characters, no host, disguised IP address, bad port.
     """
     if len(url) > MAX_URL_CHARS:
-        raise UrlRefused(TOO_LONG)
+        raise UrlRefused("too_long")
     if not url.isascii() or any(char <= " " or char in '\x7f\\"<>^`{|}' for char in url):
-        raise UrlRefused(BAD_CHARACTERS)
+        raise UrlRefused("bad_characters")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise UrlRefused(UNREADABLE) from None
+        raise UrlRefused("unreadable") from None
     scheme = parts.scheme.lower()
     if scheme not in schemes:
-        raise UrlRefused(WRONG_SCHEME, schemes=", ".join(sorted(schemes)))
+        raise UrlRefused("wrong_scheme", schemes=", ".join(sorted(schemes)))
     if "@" in parts.netloc and not userinfo:
-        raise UrlRefused(CREDENTIALS)
+        raise UrlRefused("credentials")
     if port == 0:
-        raise UrlRefused(BAD_PORT)
+        raise UrlRefused("bad_port")
     return Target(url, scheme, _host_of(parts), port or DEFAULT_PORTS[scheme])
 
 
@@ -267,14 +271,14 @@ async def resolve(
 def _host_of(parts: SplitResult) -> str:
     host = _fold(parts.hostname or "")
     if not host:
-        raise UrlRefused(NO_HOST)
+        raise UrlRefused("no_host")
     if _literal(host) is not None:
         return host
     if not _HOST.fullmatch(host) or len(host) > 253:
-        raise UrlRefused(BAD_HOST)
+        raise UrlRefused("bad_host")
     # WHATWG URL §3.5: a host that ends in a number is an IPv4 address in disguise (decimal, octal, hex, short form).
     if _NUMBER_LABEL.fullmatch(host.rpartition(".")[2]):
-        raise UrlRefused(DISGUISED_IP)
+        raise UrlRefused("disguised_ip")
     return host
 
 

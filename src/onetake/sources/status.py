@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from onetake.kit.errors import AppError, Lang
-from onetake.media import pull_errors  # noqa: F401  so that their codes are known here
+from onetake.kit import ssrf  # noqa: F401  so that their codes are known here
+from onetake.kit.errors import Lang, words_of
+from onetake.media import pull_errors  # noqa: F401
 from onetake.media.ffmpeg import errors as tool_errors  # noqa: F401
 from onetake.sources.models import LiveSource
 from onetake.sources.schemas import MediaTrack, SourceStatus
@@ -65,14 +66,9 @@ def source_status(source: LiveSource, detail: Mapping[str, Any] | None, lang: La
 
 def explain(pull: Mapping[str, Any], lang: Lang) -> str:
     """The last error of a pull in the caller's language; the media server's English when its code is unknown here."""
-    known = _errors_by_code().get(str(pull.get("error")))
     params = pull.get("params")
-    if known is not None:
-        try:
-            return known.text.render(lang, **(params if isinstance(params, dict) else {}))
-        except (KeyError, IndexError):
-            pass
-    return str(pull.get("detail", ""))
+    known = words_of(str(pull.get("error")), params if isinstance(params, dict) else {}, lang)
+    return known or str(pull.get("detail", ""))
 
 
 def _state(push: str, pull: str) -> str:
@@ -96,13 +92,3 @@ def _describe(status: SourceStatus, detail: Mapping[str, Any]) -> None:
         status.gop_ms = round(stats["gop_last_ms"]) if video else None
     if detail.get("started_ms"):
         status.since = datetime.fromtimestamp(detail["started_ms"] / 1000, UTC)
-
-
-def _errors_by_code() -> dict[str, type[AppError]]:
-    found: dict[str, type[AppError]] = {}
-    waiting: list[type[AppError]] = [AppError]
-    while waiting:
-        known = waiting.pop()
-        found.setdefault(known.code, known)
-        waiting.extend(known.__subclasses__())
-    return found
