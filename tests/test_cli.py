@@ -59,7 +59,8 @@ class TestHelp:
         assert "Start the whole platform" in call().output
 
     @pytest.mark.parametrize(
-        "command", ["serve", "api", "worker", "migrate", "doctor", "user create", "user passwd", "config show"]
+        "command",
+        ["serve", "api", "worker", "migrate", "backup", "doctor", "user create", "user passwd", "config show"],
     )
     def test_every_command_has_help(self, command: str) -> None:
         result = call(*command.split(), "--help")
@@ -169,6 +170,24 @@ class TestUser:
         done = run("user", "list", ONETAKE_DATABASE_URL=f"sqlite:///{tmp_path}/empty.db")
         assert done.returncode == 1
         assert "run: onetake migrate" in done.stderr
+
+
+class TestBackup:
+    def test_tells_what_it_did_and_does_only_what_is_new(self, data: Path, tmp_path: Path) -> None:
+        (data / "secret.key").write_text("00" * 32)
+        target = tmp_path / "copy"
+        first = call("backup", str(target)).stdout
+        assert re.fullmatch(
+            r"Backed up to \S+ in \d\.\d s: onetake.db, 1 files copied .*, 0 were there already.\n", first
+        )
+        assert "1 were there already, 0 removed." in call("backup", str(target), "--prune").stdout
+
+    def test_mistakes_are_one_sentence(self, data: Path) -> None:
+        for target, words in ((data / "copy", "lies in the data folder"), (Path("/proc/copy"), "No such file")):
+            done = run("backup", str(target), ONETAKE_DATA_DIR=str(data))
+            assert done.returncode == 1
+            assert len(done.stderr.splitlines()) == 1, done.stderr
+            assert words in done.stderr
 
 
 class TestDoctor:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from onetake.cli import config, database, processes, users
+from onetake.cli import backup, config, database, processes, users
 from onetake.cli.processes import media_available
 
 EXIT_FAILED = 1
@@ -28,6 +28,7 @@ if media_available():
     app.command(help="Start the media server alone.")(processes.media)
 app.command(help="Bring the database to this version's schema.")(database.migrate)
 app.command(hidden=True, help="Migrate and make the first administrator; `serve` runs it.")(database.prepare)
+app.command(help="Copy database, key and recordings to a folder, also while everything runs.")(backup.backup)
 app.command(help="Check this installation; exit code 0 good, 1 warnings, 2 faults.")(config.doctor)
 app.command(help="Print the version.")(config.version)
 app.add_typer(users.app, name="user", help="Accounts.")
@@ -55,9 +56,12 @@ def _expected_errors(run: Callable[[], object]) -> int:
 
 def _exit_code(error: Exception) -> int | None:
     """The code of an error that its own text explains; None for a fault of the program."""
+    import sqlite3
+
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
+    from onetake.infra.backup import BackupError
     from onetake.infra.db.migrate import MigrationError
     from onetake.infra.db.urls import DatabaseUrlError
     from onetake.infra.instance import DataDirBusy
@@ -73,6 +77,8 @@ def _exit_code(error: Exception) -> int | None:
         DatabaseUrlError: EXIT_USAGE,
         SecretKeyError: EXIT_FAILED,
         MigrationError: EXIT_FAILED,
+        BackupError: EXIT_FAILED,
+        sqlite3.Error: EXIT_FAILED,
         AppError: EXIT_FAILED,
         SQLAlchemyError: EXIT_FAILED,
         ValidationError: EXIT_FAILED,

@@ -1,6 +1,5 @@
 """Bring a database to the schema of this program, safely against kill -9, two starters and old programs (F24, F32)."""
 
-import sqlite3
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import onetake
 from onetake.infra.db.base import Base
 from onetake.infra.db.database import server_engine, sqlite_engine
+from onetake.infra.db.sqlite_copy import copy_sqlite
 from onetake.infra.db.urls import async_url, sqlite_path
 
 _LOCK_WAIT_S = 60
@@ -130,13 +130,7 @@ def _refuse_unknown(revision: str | None) -> None:
 
 def _back_up(path: Path, revision: str) -> None:
     """A whole copy by SQLite's own backup, which the write lock of the migration does not block."""
-    copy = path.with_name(f"{path.name}.before-{revision}")
-    source, target = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(copy)
-    try:
-        source.backup(target)
-    finally:
-        source.close()
-        target.close()
+    copy_sqlite(path, path.with_name(f"{path.name}.before-{revision}"))
 
 
 def _check_foreign_keys(connection: Connection) -> None:
