@@ -16,9 +16,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.engine.peers import FFMPEG9, QUIET, of_stream, packets, pushing, run
+from tests.engine.peers import FFMPEG9, QUIET, pushing, run
 from tests.engine.rtmp_client import Refused, RtmpPublisher, flv_tags
 from tests.engine.servers import live
+from tests.media.fmp4 import clips
 
 from onetake.engine.options import Limits
 from onetake.engine.sessions import PushState
@@ -179,7 +180,7 @@ class TestEnd:
 
 class TestDisk:
     async def test_a_file_size_limit_makes_more_files_and_loses_nothing(self, clip: ClipMaker, tmp_path: Path) -> None:
-        limit = ("prlimit", f"--fsize={400_000}")
+        limit = ("prlimit", f"--fsize={800_000}")
         if shutil.which("prlimit") is None:
             pytest.skip("prlimit is not installed")
         source = clip("h264_aac", 10)
@@ -189,9 +190,9 @@ class TestDisk:
             await wait_for_record(server, "finished", "")
             [sheet] = await server.sheets()
             files = server.files(sheet["id"])
-        got = [packet for path in files for packet in of_stream(await packets(str(path)), 0)]
         assert len(files) > 1
-        assert len(got) == 300
+        # PyAV, because ffmpeg leaves out what a file that starts without a keyframe has before its first one.
+        assert sum(len(clips.read_packets(path)["video"]) for path in files) == 300
         assert {damage["code"] for damage in sheet["damages"]} == {"file_too_large"}
 
     @pytest.mark.slow
