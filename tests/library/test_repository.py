@@ -120,6 +120,37 @@ class TestFind:
         assert total == 11
         assert beyond == []
 
+    @pytest.mark.parametrize("limits", [(10_000, 20_000, 200), (10_000, 2, 1), (5, 2, 1), (5, 20_000, 200)])
+    async def test_every_way_to_a_page_finds_the_same(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int, int]
+    ) -> None:
+        """Short or long lists, through rare or common grams: what is found is what a look at each title finds."""
+        for name, value in zip(("COUNT_LIMIT", "RARE_GRAM", "ENOUGH_TITLES"), limits, strict=True):
+            monkeypatch.setattr(repository, name, value)
+        monkeypatch.setattr(repository, "COMMON_RANGE", limits[1])
+        words = ("高等数学", "线性代数", "数学", "讲", "第一讲", "x5", "2026")
+        stored = [
+            video(n, f"{words[n % 7]} {words[n % 3]} {n}", Shelf(n % 3), source_id=None, is_live=n % 5 == 0)
+            for n in range(1, 31)
+        ]
+        async with database.write() as session:
+            await put(session, stored)
+        for text in ("", "数学", "高等数学", "线性代数 数学", "讲", "讲 学", "2026 讲", "1", "高等 2026 没有", "x5"):
+            for is_live in (None, True):
+                wanted = VideoFilter(shelves=EVERYTHING, query=parse_query(text), is_live=is_live)
+                expected = [
+                    item.title
+                    for item in reversed(stored)
+                    if all(word in item.title_folded for word in wanted.query.words) and is_live in (None, item.is_live)
+                ]
+                async with database.read() as session:
+                    first, total = await repository.find(session, wanted, NEWEST, PageRequest(1, 4))
+                    second, same = await repository.find(session, wanted, NEWEST, PageRequest(2, 4))
+                    beyond, _ = await repository.find(session, wanted, NEWEST, PageRequest(20, 4))
+                assert total == same == min(len(expected), limits[0] + 1), text
+                assert [item.title for item in (*first, *second)] == expected[:8], text
+                assert beyond == []
+
 
 async def test_a_new_title_is_found_and_the_old_one_is_not(database: Database) -> None:
     async with database.write() as session:

@@ -1,14 +1,15 @@
 """All SQL of the library. Lists stay fast at a million rows: each is a walk along one index per shelf."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
+    FromClause,
     Select,
-    Subquery,
     and_,
     delete,
     exists,
@@ -35,11 +36,13 @@ MAX_SOURCES = 1_000
 RARE_GRAM = 20_000
 """How far the titles of a gram are counted: one with more is common."""
 COMMON_RANGE = 100_000
-"""The same for the grams that begin with one character; a search for a commoner one looks at every title instead."""
+"""The same for all grams that begin with one character; titles are looked through for a commoner one."""
 ENOUGH_TITLES = 200
 """A gram with so few titles decides a search by itself."""
 COUNTED_GRAMS = 12
 USED_GRAMS = 3
+EVERYTHING = 1_000_000_000
+"""A limit that nothing reaches: databases work such a subquery out first, whatever they guess of the rest."""
 
 SORTABLE = {
     "created_at": Video.created_at,
@@ -74,12 +77,10 @@ async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: 
     grams = await _grams(session, wanted.query)
     if any(gram.titles == 0 for gram in grams):
         return [], 0
-    some = _matching(wanted, grams, Video.id).limit(COUNT_LIMIT + 1).subquery()
-    total = await session.scalar(select(func.count()).select_from(some)) or 0
-    if page.offset >= min(total, COUNT_LIMIT):
-        return [], total
-    statement = _sorted_page(wanted, grams, sort, page) if total <= COUNT_LIMIT else _page_on_index(wanted, sort, page)
-    ids: list[int] = list((await session.execute(statement)).scalars())
+    some = _matching(wanted, grams, SORTABLE[sort.name]).limit(COUNT_LIMIT + 1).cte()
+    ids, total = await (_counted_page if grams else _page_if_short)(session, some, sort, page)
+    if total > COUNT_LIMIT:
+        ids = list(await session.scalars(_page_on_index(wanted, sort, page))) if page.offset < COUNT_LIMIT else []
     return await by_ids(session, ids), total
 
 
@@ -288,42 +289,43 @@ async def forget_copy(session: AsyncSession, copy: CompatibleCopy) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Gram:
-    """A gram of a query and how many titles have it (counted up to RARE_GRAM + 1); or a range of grams."""
+    """A pair of characters of a query, or one character with all that follow it, and how many titles have it."""
 
-    condition: Callable[[type[VideoGram]], ColumnElement[bool]]
+    text: str
     titles: int
-    is_range: bool
+
+    def of(self, table: type[VideoGram]) -> ColumnElement[bool]:
+        """The rows of the grams table that are this gram's."""
+        return table.gram == self.text if self.is_pair else table.gram.between(self.text + END, self.text + LAST)
+
+    @property
+    def is_pair(self) -> bool:
+        return len(self.text) == 2
 
 
 async def _grams(session: AsyncSession, query: Query) -> list[_Gram]:
-    """What a search can be narrowed by: the rarest pairs of its words, or of a single character the pairs with it."""
+    """What a search is narrowed by: the rarest pair of each word (two of a single word), or its one character."""
     if not query.grams:
-        return [await _range(session, query.prefixes[0])] if query.prefixes else []
+        return [await _counted(session, char, COMMON_RANGE) for char in query.prefixes[:1]]
     found: list[_Gram] = []
     for pair in query.grams[:COUNTED_GRAMS]:
-        found.append(await _pair(session, pair))
+        found.append(await _counted(session, pair, RARE_GRAM))
         if found[-1].titles <= ENOUGH_TITLES:
-            return [found[-1]]
-    return sorted(found, key=lambda gram: gram.titles)[:USED_GRAMS]
+            return found[-1:]
+    found.sort(key=lambda gram: gram.titles)
+    firsts = [next((gram for gram in found if gram.text in word), None) for word in query.words]
+    chosen = [gram for gram in found if gram in firsts]
+    return chosen[:USED_GRAMS] if len(chosen) > 1 else found[:2]
 
 
-async def _pair(session: AsyncSession, pair: str) -> _Gram:
-    titles = await _count_grams(session, VideoGram.gram == pair, RARE_GRAM)
-    return _Gram(lambda table: table.gram == pair, titles, is_range=False)
+async def _counted(session: AsyncSession, text: str, limit: int) -> _Gram:
+    """A gram with the number of its titles up to `limit` + 1; a title counts for each pair that begins with `text`."""
+    some = select(VideoGram.video_id).where(_Gram(text, 0).of(VideoGram)).limit(limit + 1).subquery()
+    return _Gram(text, await session.scalar(select(func.count()).select_from(some)) or 0)
 
 
-async def _range(session: AsyncSession, char: str) -> _Gram:
-    entries = await _count_grams(session, VideoGram.gram.between(char + END, char + LAST), COMMON_RANGE)
-    return _Gram(lambda table: table.gram.between(char + END, char + LAST), entries, is_range=True)
-
-
-async def _count_grams(session: AsyncSession, condition: ColumnElement[bool], limit: int) -> int:
-    some = select(VideoGram.video_id).where(condition).limit(limit + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(some)) or 0
-
-
-def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
-    """Everything but the shelves."""
+def _filters(wanted: VideoFilter) -> list[ColumnElement[bool]]:
+    """Everything but the shelves and the search."""
     tests: list[tuple[object, Callable[[Any], ColumnElement[bool]]]] = [
         (wanted.source_id, Video.source_id.__eq__),
         (wanted.source_type, Video.source_type.__eq__),
@@ -333,42 +335,58 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
         (wanted.min_duration_s, Video.duration.__ge__),
         (wanted.max_duration_s, Video.duration.__le__),
     ]
-    words = [Video.title_folded.like(like_pattern(word)) for word in wanted.query.words]
-    return [compare(value) for value, compare in tests if value is not None] + words
+    return [compare(value) for value, compare in tests if value is not None]
 
 
-def _matching(wanted: VideoFilter, grams: Sequence[_Gram], *columns: Any) -> Select[Any]:
-    """`columns` of everything that matches, in no order: through a gram where that is the shortest way."""
-    statement = select(*columns).where(Video.shelf.in_(wanted.shelves), *_conditions(wanted))
-    if grams and grams[0].is_range:
-        return statement if grams[0].titles > COMMON_RANGE else _through_range(statement, grams[0])
-    if not grams or (grams[0].titles > RARE_GRAM and _is_narrowed(wanted)):
-        return statement.where(*(_has_gram(gram, Video.id) for gram in grams))
-    driving = aliased(VideoGram)
-    statement = statement.join(driving, driving.video_id == Video.id).where(grams[0].condition(driving))
-    return statement.where(*(_has_gram(gram, driving.video_id) for gram in grams[1:]))
+def _has_words(words: Iterable[str]) -> list[ColumnElement[bool]]:
+    return [Video.title_folded.like(like_pattern(word)) for word in words]
 
 
-def _through_range(statement: Select[Any], gram: _Gram) -> Select[Any]:
-    """A title may have several grams with the same first character."""
-    ids = select(VideoGram.video_id).where(gram.condition(VideoGram)).distinct().subquery()
-    return statement.join(ids, ids.c.video_id == Video.id)
+async def _counted_page(session: AsyncSession, some: CTE, sort: SortKey, page: PageRequest) -> tuple[list[int], int]:
+    """A page and the total in one statement: a search is dear, so it is done once."""
+    total = select(func.count()).select_from(some).scalar_subquery()
+    rows = (await session.execute(_ordered(some, sort, page).add_columns(total))).all()
+    if not rows and page.offset:
+        return [], await session.scalar(select(total)) or 0
+    return [row[0] for row in rows], rows[0][1] if rows else 0
+
+
+async def _page_if_short(session: AsyncSession, some: CTE, sort: SortKey, page: PageRequest) -> tuple[list[int], int]:
+    """The total, and the page only of a short list: counting alone is done on an index."""
+    total = await session.scalar(select(func.count()).select_from(some)) or 0
+    short = page.offset < total <= COUNT_LIMIT
+    return list(await session.scalars(_ordered(some, sort, page))) if short else [], total
+
+
+def _matching(wanted: VideoFilter, grams: Sequence[_Gram], key: Any) -> Select[Any]:
+    """`id` and `key` of everything that matches, in no order, through the grams where that is the shortest way."""
+    filters, words = _filters(wanted), wanted.query.words
+    if grams and not grams[0].is_pair and grams[0].titles > COMMON_RANGE:
+        grams = ()
+    elif grams and grams[0].text == "".join(words):  # no look at the title is needed
+        words = ()
+    tests = [Video.shelf.in_(wanted.shelves), *filters, *_has_words(words)]
+    if not grams or (filters and grams[0].titles > RARE_GRAM):
+        tests += [_has_gram(gram, Video.id) for gram in grams]
+        return select(Video.id.label("id"), key.label("key")).where(*tests)
+    return _through_grams(grams, key, tests)
+
+
+def _through_grams(grams: Sequence[_Gram], key: Any, tests: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """The videos with the rarest gram, looked up one by one: databases guess too badly how many a search leaves."""
+    table = aliased(VideoGram)
+    ids = select(table.video_id).where(grams[0].of(table))
+    if not grams[0].is_pair:  # a title may have several pairs with the same first character
+        ids = ids.distinct()
+    some = ids.where(*(_has_gram(gram, table.video_id) for gram in grams[1:])).limit(EVERYTHING).subquery()
+    found = select(key).where(Video.id == some.c.video_id, *tests).scalar_subquery()
+    rows = select(some.c.video_id.label("id"), found.label("key")).limit(EVERYTHING).subquery()
+    return select(rows.c.id, rows.c.key).where(rows.c.key.is_not(None))
 
 
 def _has_gram(gram: _Gram, video_id: Any) -> ColumnElement[bool]:
     table = aliased(VideoGram)
-    return select(table.video_id).where(gram.condition(table), table.video_id == video_id).exists()
-
-
-def _is_narrowed(wanted: VideoFilter) -> bool:
-    """Whether anything but the search leaves videos out."""
-    return wanted != VideoFilter(wanted.shelves, wanted.query)
-
-
-def _sorted_page(wanted: VideoFilter, grams: Sequence[_Gram], sort: SortKey, page: PageRequest) -> Select[int]:
-    """Ids of one page of a short list. The inner limit keeps databases from walking the index of the order instead."""
-    everything = _matching(wanted, grams, Video.id.label("id"), SORTABLE[sort.name].label("key"))
-    return _ordered(everything.limit(COUNT_LIMIT + 1).subquery(), sort, page)
+    return select(table.video_id).where(gram.of(table), table.video_id == video_id).exists()
 
 
 def _page_on_index(wanted: VideoFilter, sort: SortKey, page: PageRequest) -> Select[int]:
@@ -377,7 +395,7 @@ def _page_on_index(wanted: VideoFilter, sort: SortKey, page: PageRequest) -> Sel
     order = (column.desc(), Video.id.desc()) if sort.descending else (column.asc(), Video.id.asc())
     branches = [
         select(Video.id.label("id"), column.label("key"))
-        .where(Video.shelf == shelf, *_conditions(wanted))
+        .where(Video.shelf == shelf, *_filters(wanted), *_has_words(wanted.query.words))
         .order_by(*order)
         .limit(page.offset + page.per_page)
         .subquery()
@@ -386,7 +404,7 @@ def _page_on_index(wanted: VideoFilter, sort: SortKey, page: PageRequest) -> Sel
     return _ordered(union_all(*(select(branch.c.id, branch.c.key) for branch in branches)).subquery(), sort, page)
 
 
-def _ordered(rows: Subquery, sort: SortKey, page: PageRequest) -> Select[int]:
+def _ordered(rows: FromClause, sort: SortKey, page: PageRequest) -> Select[int]:
     key, ident = rows.c.key, rows.c.id
     order = (key.desc(), ident.desc()) if sort.descending else (key.asc(), ident.asc())
     return select(ident).order_by(*order).limit(page.per_page).offset(page.offset)
