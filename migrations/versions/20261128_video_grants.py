@@ -1,4 +1,4 @@
-"""Videos know since when fewer people may watch them, so that playback tokens from before can be refused.
+"""Videos and sources know since when fewer people may watch them, so that playback tokens from before can be refused.
 
 Indexes for lists of what is live or of one type, and for what goes first when the disk is full.
 """
@@ -14,6 +14,7 @@ down_revision = "20261128_record_tasks"
 branch_labels = None
 depends_on = None
 
+TABLES = ("videos", "live_sources")
 INDEXES = {
     "ix_videos_narrowed_at": ["narrowed_at"],
     "ix_videos_is_live_shelf_created_at": ["is_live", "shelf", "created_at", "id"],
@@ -23,8 +24,10 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    add_column("videos", sa.Column("grant_generation", sa.Integer(), nullable=False, server_default="0"))
-    add_column("videos", sa.Column("narrowed_at", UtcDateTime()))
+    for table in TABLES:
+        add_column(table, sa.Column("grant_generation", sa.Integer(), nullable=False, server_default="0"))
+        add_column(table, sa.Column("narrowed_at", UtcDateTime()))
+    create_index("ix_live_sources_narrowed_at", "live_sources", ["narrowed_at"])
     for name, columns in INDEXES.items():
         create_index(name, "videos", columns)
 
@@ -32,5 +35,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in INDEXES:
         op.drop_index(name, "videos")
-    drop_column("videos", "narrowed_at")
-    drop_column("videos", "grant_generation")
+    op.drop_index("ix_live_sources_narrowed_at", "live_sources")
+    for table in TABLES:
+        drop_column(table, "narrowed_at")
+        drop_column(table, "grant_generation")

@@ -14,13 +14,16 @@ from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError
-from onetake.kit.signing import Keyring, Method, ScopeKind
+from onetake.kit.signing import Keyring, Method, ScopeKind, verify
 from onetake.library.models import Video
 from onetake.library.schemas import VideoUpdate
 from onetake.library.service import revoking
 from onetake.library.service import videos as service
 from onetake.library.service.playback import Signer
-from onetake.sources.models import Visibility
+from onetake.sources.models import Protocol, Visibility
+from onetake.sources.playback import live_base
+from onetake.sources.schemas import SourceCreate, SourceUpdate
+from onetake.sources.service import create_source, update_source
 
 RING = Keyring.from_secret(b"t" * 32)
 SECRET = "control secret"
@@ -64,6 +67,19 @@ async def test_hiding_a_video_ends_the_tokens_made_before(sqlite_database: Datab
             restored = await service.restore_video(session, video.id)
         assert opens(gate, video, token(restored))
         await media.close()
+
+
+async def test_a_source_for_fewer_people_ends_live_tokens(database: Database) -> None:
+    body = SourceCreate(name="Hall", protocol=Protocol.PUSH, visibility=Visibility.PUBLIC)
+    async with database.write() as session:
+        source = (await create_source(session, body)).source
+        await update_source(session, source.id, SourceUpdate(visibility=Visibility.MEMBERS))
+        await update_source(session, source.id, SourceUpdate(visibility=Visibility.PRIVATE))
+    async with database.read() as session:
+        scopes = {scope for what, scope in await revoking.wanted(session, utc_now()) if what == "stream"}
+    name = f"live:{source.stream_name}"
+    assert scopes == {name, f"{name}.1"}
+    assert f"{name}.2" == verify(live_base(RING, source, "s", "guest", 0).split("/")[2], RING).scope
 
 
 async def test_more_viewers_than_before_end_nothing(database: Database) -> None:

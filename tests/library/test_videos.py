@@ -27,7 +27,7 @@ from onetake.library.service import videos as service
 from onetake.library.service.playback import Signer
 from onetake.library.service.watching import AGAIN_S, ViewCounter
 from onetake.sources import service as sources
-from onetake.sources.models import Protocol, Visibility
+from onetake.sources.models import LiveSource, Protocol, Visibility
 from onetake.sources.schemas import SourceCreate
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
@@ -164,8 +164,9 @@ class TestTokens:
             duration=5,
             thumbnail="poster.jpg",
             storyboard=None,
+            grant_generation=0,
         )
-        play = Signer(ring).play(video, MEMBER, "hall", 3)
+        play = Signer(ring).play(video, MEMBER, LiveSource(stream_name="hall", grant_generation=2), 3)
         grants = {
             name: verify(url.split("/")[2], ring)
             for name, url in (("hls", play.hls_url), ("live", play.live_url or ""), ("load", play.download_url))
@@ -175,7 +176,7 @@ class TestTokens:
             ScopeKind.ASSET,
             video.asset_id,
         )
-        assert (grants["live"].scope_kind, grants["live"].scope) == (ScopeKind.STREAM, "live:hall")
+        assert (grants["live"].scope_kind, grants["live"].scope) == (ScopeKind.STREAM, "live:hall.2")
         assert grants["load"].method == Method.DOWNLOAD
         assert all(grant.viewer == "user.1" for grant in grants.values())
         assert grants["hls"].expires_s > time.time() + 3600
@@ -184,7 +185,9 @@ class TestTokens:
 
     def test_pictures_in_lists_keep_their_address(self) -> None:
         signer = Signer(Keyring.from_secret(b"x" * 32))
-        video = Video(id=1, asset_id=str(uuid7()), thumbnail="poster.jpg", storyboard="storyboard.vtt")
+        video = Video(
+            id=1, asset_id=str(uuid7()), thumbnail="poster.jpg", storyboard="storyboard.vtt", grant_generation=0
+        )
         assert signer.stills(video, MEMBER) == signer.stills(video, MEMBER)
         assert signer.stills(video, MEMBER) != signer.stills(video, None)
 

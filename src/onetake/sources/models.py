@@ -49,9 +49,20 @@ class Visibility(StrEnum):
     MEMBERS = "members"
     PRIVATE = "private"
 
+    def is_narrower_than(self, other: str) -> bool:
+        """Whether somebody who may watch by `other` may not by this."""
+        return _AUDIENCE[self] < _AUDIENCE[Visibility(other)]
+
+
+_AUDIENCE = {Visibility.PUBLIC: 2, Visibility.UNLISTED: 2, Visibility.MEMBERS: 1, Visibility.PRIVATE: 0}
+
 
 class LiveSource(Base):
-    """One live source. `stream_name` is its public name on the media server; the key is stored as a hash only (R16)."""
+    """One live source. `stream_name` is its public name on the media server; the key is stored as a hash only (R16).
+
+    `grant_generation` rises, at `narrowed_at`, whenever fewer people may watch: playback tokens carry it, and those of
+    earlier generations are revoked.
+    """
 
     __tablename__ = "live_sources"
     __table_args__ = (
@@ -75,3 +86,5 @@ class LiveSource(Base):
     visibility: Mapped[str] = mapped_column(String(16), default=Visibility.PRIVATE)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    grant_generation: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    narrowed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)

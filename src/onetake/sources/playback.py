@@ -18,16 +18,22 @@ def viewer_name(viewer: Principal | None) -> str:
     return f"user.{viewer.user_id}" if viewer is not None else GUEST
 
 
-def live_base(keyring: Keyring, stream_name: str, session: str, viewer: str, expires_s: int) -> str:
+def generation_scope(thing: str, generation: int) -> str:
+    """The scope of a token for `thing`, as the media server splits it (`engine.access`)."""
+    return f"{thing}.{generation}" if generation else thing
+
+
+def live_base(keyring: Keyring, source: LiveSource, session: str, viewer: str, expires_s: int) -> str:
     """Path before `.flv` and `/index.m3u8` for one playback session."""
-    grant = Grant(Method.PLAY, ScopeKind.STREAM, f"live:{stream_name}", session, viewer, expires_s)
-    return f"/t/{sign(grant, keyring)}/live/{stream_name}"
+    scope = generation_scope(f"live:{source.stream_name}", source.grant_generation)
+    grant = Grant(Method.PLAY, ScopeKind.STREAM, scope, session, viewer, expires_s)
+    return f"/t/{sign(grant, keyring)}/live/{source.stream_name}"
 
 
 def live_play(keyring: Keyring, source: LiveSource, viewer: str) -> LivePlay:
     """Everything a player needs to watch a source live."""
     expires_s = round_up_hour(time.time() + PLAY_TTL_S)
-    base = live_base(keyring, source.stream_name, random_hex(64), viewer, expires_s)
+    base = live_base(keyring, source, random_hex(64), viewer, expires_s)
     return LivePlay(
         live_url=f"{base}/index.m3u8",
         flv_url=f"{base}.flv",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -55,6 +56,12 @@ async def active_by_name(session: AsyncSession, visibilities: Sequence[str] | No
     if visibilities is not None:
         statement = statement.where(LiveSource.visibility.in_(visibilities))
     return list(await session.scalars(statement.order_by(LiveSource.name, LiveSource.id).limit(MAX_LISTED)))
+
+
+async def narrowed_since(session: AsyncSession, moment: datetime) -> list[tuple[str, int]]:
+    """Stream name and present generation of the sources that fewer people may watch since `moment`."""
+    statement = select(LiveSource.stream_name, LiveSource.grant_generation).where(LiveSource.narrowed_at >= moment)
+    return [(name, generation) for name, generation in await session.execute(statement)]
 
 
 async def add(session: AsyncSession, source: LiveSource) -> LiveSource:

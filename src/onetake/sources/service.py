@@ -5,6 +5,7 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -92,6 +93,9 @@ async def update_source(session: AsyncSession, source_id: int, body: SourceUpdat
     """Change a source; one that becomes pushed gets a key. Raises as `create_source`, and NotFound."""
     source = await get_source(session, source_id)
     before = snapshot(source)
+    if body.visibility is not None and body.visibility.is_narrower_than(source.visibility):
+        source.grant_generation += 1
+        source.narrowed_at = utc_now()
     for name, value in body.model_dump(exclude_unset=True).items():
         if value is not None or name == "url":
             setattr(source, name, value)
@@ -130,6 +134,11 @@ async def delete_source(session: AsyncSession, source_id: int, *, trash_recordin
     await emit(session, SourceDeleted(source.id, source.stream_name, trash_recordings))
     await repository.remove(session, source)
     return source
+
+
+async def narrowed_since(session: AsyncSession, moment: datetime) -> list[tuple[str, int]]:
+    """Stream and present generation of the sources that fewer people may watch since `moment`."""
+    return await repository.narrowed_since(session, moment)
 
 
 async def every_source(session: AsyncSession) -> list[LiveSource]:

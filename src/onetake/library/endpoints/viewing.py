@@ -117,7 +117,7 @@ async def play_video(id: IdPath, request: Request, viewer: MaybeSignedIn, sessio
     video = await service.get_video(session, id, viewer)
     source = await find_source(session, video.source_id) if video.is_live else None
     last = (await watching.positions(session, viewer, [video])).get(video.id, 0)
-    return signer(request).play(video, viewer, source.stream_name if source else None, last)
+    return signer(request).play(video, viewer, source, last)
 
 
 @router.post(

@@ -11,7 +11,8 @@ from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour
 from onetake.library.models import Video
 from onetake.library.schemas import PlayView
 from onetake.library.service.compatible import FOLDER
-from onetake.sources.playback import PLAY_TTL_S, live_base, viewer_name
+from onetake.sources.models import LiveSource
+from onetake.sources.playback import PLAY_TTL_S, generation_scope, live_base, viewer_name
 
 LIST_TTL_S = 6 * 3600
 
@@ -22,13 +23,13 @@ class Signer:
 
     keyring: Keyring
 
-    def play(self, video: Video, viewer: Principal | None, stream_name: str | None, last_position: int) -> PlayView:
+    def play(self, video: Video, viewer: Principal | None, source: LiveSource | None, last_position: int) -> PlayView:
         """Everything a player needs for one playback session."""
         session, who = random_hex(64), viewer_name(viewer)
         expires_s = round_up_hour(time.time() + PLAY_TTL_S)
         base = self._asset_base(video, Method.PLAY, session, who, expires_s)
         download = self._asset_base(video, Method.DOWNLOAD, session, who, expires_s)
-        live = live_base(self.keyring, stream_name, session, who, expires_s) if video.is_live and stream_name else None
+        live = live_base(self.keyring, source, session, who, expires_s) if video.is_live and source else None
         return PlayView(
             hls_url=f"{base}/index.m3u8",
             live_url=f"{live}/index.m3u8" if live else None,
@@ -57,14 +58,9 @@ class Signer:
         return poster, f"{base}/storyboard.vtt" if video.storyboard else None
 
     def _asset_base(self, video: Video, method: Method, session: str, viewer: str, expires_s: int) -> str:
-        scope = asset_scope(video.asset_id, video.grant_generation)
+        scope = generation_scope(video.asset_id, video.grant_generation)
         grant = Grant(method, ScopeKind.ASSET, scope, session, viewer, expires_s)
         return f"/t/{sign(grant, self.keyring)}/vod/{video.asset_id}"
-
-
-def asset_scope(asset_id: str, generation: int) -> str:
-    """The scope of a video's tokens, as the media server splits it (`engine.access`)."""
-    return f"{asset_id}.{generation}" if generation else asset_id
 
 
 def _list_expiry_s() -> int:

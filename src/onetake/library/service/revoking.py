@@ -13,13 +13,14 @@ from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
 from onetake.kit.clock import utc_now
 from onetake.library import repository
-from onetake.library.service.playback import asset_scope
+from onetake.sources.playback import generation_scope
+from onetake.sources.service import narrowed_since
 
 TOKEN_LIFE = timedelta(hours=25)
 """Twelve hours until the latest token of a list expires, and twelve more for a session that is then in use."""
 MAX_VIDEOS = 20_000
 MAX_GENERATIONS = 50
-_OURS = ("asset", "viewer")
+_OURS = ("asset", "stream", "viewer")
 
 Revocation = tuple[str, str]
 
@@ -28,12 +29,14 @@ async def wanted(session: AsyncSession, now: datetime) -> set[Revocation]:
     """All revocations that must be in force at `now`."""
     since = now - TOKEN_LIFE
     narrowed = await repository.narrowed_since(session, since, MAX_VIDEOS)
-    stale = {
-        ("asset", asset_scope(asset_id, generation))
-        for asset_id, present in narrowed
-        for generation in range(max(0, present - MAX_GENERATIONS), present)
-    }
+    stale = {("asset", scope) for asset_id, present in narrowed for scope in _earlier(asset_id, present)}
+    for name, present in await narrowed_since(session, since):
+        stale |= {("stream", scope) for scope in _earlier(f"live:{name}", present)}
     return stale | {("viewer", f"user.{user_id}") for user_id in await lately_disabled(session, since)}
+
+
+def _earlier(thing: str, present: int) -> list[str]:
+    return [generation_scope(thing, each) for each in range(max(0, present - MAX_GENERATIONS), present)]
 
 
 async def enforce(db: Database, media: MediaServer) -> int:

@@ -20,7 +20,6 @@ from onetake.library.search import fold_title
 from onetake.sources.models import Visibility
 
 _SHELVES = {Visibility.PUBLIC: Shelf.PUBLIC, Visibility.MEMBERS: Shelf.MEMBERS}
-_AUDIENCE = {Visibility.PUBLIC: 2, Visibility.UNLISTED: 2, Visibility.MEMBERS: 1, Visibility.PRIVATE: 0}
 _SHOWN = {
     BatchAction.PUBLISH: Visibility.PUBLIC,
     BatchAction.UNLIST: Visibility.UNLISTED,
@@ -97,7 +96,7 @@ async def update_video(session: AsyncSession, video_id: int, body: VideoUpdate) 
     """Change title, description, visibility or protection. Raises NotFound."""
     video = await managed_video(session, video_id)
     before = snapshot(video)
-    if body.visibility is not None and _AUDIENCE[body.visibility] < _AUDIENCE[Visibility(video.visibility)]:
+    if body.visibility is not None and body.visibility.is_narrower_than(video.visibility):
         narrow(video)
     for name, value in body.model_dump(exclude_unset=True).items():
         if value is not None:
