@@ -21,7 +21,7 @@ from onetake.media.flv import FlvDemuxer, FlvReader, FlvTag
 from onetake.media.flv.demuxer import Output
 from onetake.media.flv.tags import TagKind
 from onetake.media.fmp4 import Part
-from onetake.media.units import Track, Unit
+from onetake.media.units import Kind, Track, Unit
 
 ClipMaker = Callable[[str, float], Path]
 
@@ -268,6 +268,45 @@ class TestReconnect:
         assert codecs[:2] in (["h264", "aac"], ["aac", "h264"])
         assert "hevc" in codecs
         assert [part.run.discontinuity for part in bench.parts[-1:]] == [True]
+
+    async def test_video_that_does_not_return_is_forgotten(self, tags: list[FlvTag], clip: ClipMaker) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        bench.feed(tags)
+        bench.life.fanout.flush()
+        bench.reconnect("reconnected", after_s=1)
+        before = len(wire.data)
+        bench.feed(flv_tags(clip("audio_only", 3)))
+        bench.life.fanout.flush()
+        _, late = bench.viewer()
+        bench.feed(flv_tags(clip("audio_only", 3)))
+        bench.life.end()
+        assert [track.kind for track in bench.life.tracks] == [Kind.AUDIO]
+        assert [track.kind for track in bench.parts[-1].run.tracks] == [Kind.AUDIO]
+        assert late.data[4] == 4
+        for data in (b"FLV\x01\x05\0\0\0\x09\0\0\0\0" + wire.data[before:], late.data):
+            assert len(units_of(data)) > 50
+
+    async def test_the_same_tracks_again_need_no_new_headers(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        bench.feed(tags)
+        bench.reconnect("reconnected", after_s=1)
+        bench.feed(tags)
+        bench.life.end()
+        assert wire.data.count(b"onMetaData") == 1
+
+
+class TestLateTrack:
+    async def test_sound_that_is_announced_at_once_but_comes_late_is_taken(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        is_sound = [tag.kind is TagKind.AUDIO and tag.body[1] == 1 for tag in tags]
+        bench.feed([tag for tag, sound in zip(tags, is_sound, strict=True) if not sound or tag.timestamp_ms > 2000])
+        bench.life.end()
+        assert [track.kind for track in bench.parts[0].run.tracks] == [Kind.VIDEO]
+        assert [track.kind for track in bench.parts[-1].run.tracks] == [Kind.VIDEO, Kind.AUDIO]
+        assert {unit.track_id for unit in units_of(wire.data)} == {1, 2}
 
 
 class TestOneTrack:

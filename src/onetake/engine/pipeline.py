@@ -6,7 +6,7 @@ A life outlasts its publishers: `begin` is called for each one that returns, and
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from onetake.engine.fanout import Fanout
 from onetake.engine.options import Limits, LiveOptions
@@ -24,8 +24,6 @@ from onetake.media.units import Kind, Track, Unit
 
 log = logging.getLogger(__name__)
 
-WAIT_FOR_SECOND_TRACK_S = 1.0
-MAX_WAITING_UNITS = 500
 MAX_GAPS = 10_000
 
 
@@ -36,14 +34,6 @@ class Gap:
     wall_ms: int
     duration_ms: int
     reason: str
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Units that came before it was clear which tracks there are."""
-
-    since_s: float
-    units: list[Unit] = field(default_factory=list)
 
 
 class Life:
@@ -80,7 +70,8 @@ class Life:
         self._normalizer = Normalizer()
         self._tracks: dict[Kind, Track] = {}
         self._by_id: dict[int, Track] = {}
-        self._waiting: _Waiting | None = _Waiting(now_s())
+        self._waiting: list[Unit] = []
+        self._decided: tuple[Track, ...] | None = ()
         self._gap_reason = ""
 
     @property
@@ -117,8 +108,9 @@ class Life:
         ]
 
     def begin(self, reason: str) -> None:
-        """Another publisher goes on with the session; `reason` says why the one before ended."""
+        """Another publisher, with tracks of its own, goes on with the session; why the one before ended."""
         self._gap_reason = reason
+        self._tracks = {}
         self._normalizer.gap()
         self._packager.begin_session()
 
@@ -135,9 +127,8 @@ class Life:
 
     def end(self) -> None:
         """The session is over: flush what is held, send the viewers home."""
-        if self._waiting is not None:
-            self._decide()
         self._deliver(self._packager.flush())
+        self._fan_out()
         self.playlist.end()
         self.ring.close()
         self.fanout.close()
@@ -147,8 +138,6 @@ class Life:
         self._by_id[track.id] = track
         self._normalizer.push(track)
         self._packager.set_track(track)
-        if self.fanout.started:
-            self.fanout.start(FlvMuxer(self.tracks))
 
     def _unit(self, unit: Unit) -> None:
         for item in self._normalizer.push(unit):
@@ -160,10 +149,11 @@ class Life:
     def _emit(self, unit: Unit) -> None:
         self.stats.push(self._by_id[unit.track_id], unit, self._now_s())
         self._deliver(self._packager.push(unit))
-        if self._waiting is None:
+        if self._packager.tracks is self._decided:
             self.fanout.put(unit)
         else:
-            self._wait(unit)
+            self._waiting.append(unit)
+            self._fan_out()
 
     def _gap(self, gap: SourceGap, wall_ms: int) -> None:
         """Media is missing before the next unit: note it and let the wall clock be taken anew."""
@@ -172,24 +162,17 @@ class Life:
         if len(self.gaps) < MAX_GAPS:
             self.gaps.append(Gap(wall_ms - gap.duration_ms, gap.duration_ms, reason))
 
-    def _wait(self, unit: Unit) -> None:
-        """FLV starts when both kinds have shown up, or one did not within a second."""
-        waiting = self._waiting
-        assert waiting
-        waiting.units.append(unit)
-        complete = len({one.track_id for one in waiting.units}) == len(Kind)
-        late = self._now_s() - waiting.since_s >= WAIT_FOR_SECOND_TRACK_S
-        if complete or late or len(waiting.units) >= MAX_WAITING_UNITS:
-            self._decide()
-
-    def _decide(self) -> None:
-        units = self._waiting.units if self._waiting else []
-        self._waiting = None
-        if units:
-            present = {unit.track_id for unit in units}
-            self.fanout.start(FlvMuxer([track for track in self.tracks if track.id in present]))
-            for unit in units:
-                self.fanout.put(unit)
+    def _fan_out(self) -> None:
+        """To the viewers, as soon as the packager has decided which tracks there are; it waits a second for both."""
+        tracks = self._packager.tracks
+        if tracks is None:
+            return
+        if tracks and tracks is not self._decided:
+            self.fanout.start(FlvMuxer(tracks))
+        self._decided = tracks
+        units, self._waiting = self._waiting, []
+        for unit in units:
+            self.fanout.put(unit)
 
     def _deliver(self, parts: list[Part]) -> None:
         for part in parts:

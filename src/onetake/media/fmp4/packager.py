@@ -14,6 +14,7 @@ WAIT_FOR_SECOND_TRACK_S = 1.0
 AUDIO_LEAD_S = 0.5
 """Audio this much older than the first keyframe is kept; what is older has no picture and is dropped."""
 MAX_WAITING_UNITS = 2000
+MAX_WAITING_BYTES = 32 << 20
 SWITCH_AFTER_S = 6.0
 """A new track waits this long for a keyframe of the leading one, then the run changes without."""
 
@@ -43,6 +44,7 @@ class Packager:
         self._known: dict[Kind, Track] = {}
         self._seen: set[Kind] = set()
         self._waiting: list[Unit] | None = []
+        self._waiting_bytes = 0
         self._gaps: set[int] = set()
         self._lanes: dict[int, Lane] = {}
         self._cutter: Cutter | None = None
@@ -56,15 +58,23 @@ class Packager:
         return self._cutter.run if self._cutter else None
 
     @property
+    def tracks(self) -> tuple[Track, ...] | None:
+        """The tracks that take part; None while it is open whether there is a second one."""
+        return None if self._waiting is not None else self._wanted
+
+    @property
     def next_msn(self) -> int:
         """The media sequence number of the segment being filled: persist it to go on after a restart (plus one)."""
         return self._cutter.msn if self._cutter else self._first_msn
 
     def set_track(self, track: Track) -> None:
-        """Announce a track, or a new configuration of one; it holds for the units that follow."""
+        """Announce a track, or a new configuration of one; it holds for the units that follow.
+
+        A track takes part from its first unit on.
+        """
         self._known[track.kind] = track
         if self._waiting is None:
-            self._want(tuple(self._known[kind] for kind in Kind if kind in self._known))
+            self._want_seen()
 
     def mark_gap(self) -> None:
         """Media is missing before the next unit (a reconnect, a jump): the wall clock is taken anew there."""
@@ -83,7 +93,8 @@ class Packager:
         if self._waiting is None:
             return self._place(unit)
         self._waiting.append(unit)
-        self._seen |= {track.kind for track in self._known.values() if track.id == unit.track_id}
+        self._waiting_bytes += len(unit.payload)
+        self._see(unit)
         return self._freeze() if self._is_decided() else []
 
     def flush(self) -> list[Part]:
@@ -98,7 +109,9 @@ class Packager:
     def _is_decided(self) -> bool:
         """Whether the wait for a second track is over: both are there, or a second has gone by."""
         assert self._waiting
-        if len(self._seen) == len(Kind) or len(self._waiting) >= MAX_WAITING_UNITS:
+        if len(self._seen) == len(Kind):
+            return True
+        if len(self._waiting) >= MAX_WAITING_UNITS or self._waiting_bytes >= MAX_WAITING_BYTES:
             return True
         first, last = self._waiting[0], self._waiting[-1]
         scale = next((track.timescale for track in self._known.values() if track.id == last.track_id), 0)
@@ -109,8 +122,8 @@ class Packager:
 
     def _freeze(self) -> list[Part]:
         """The tracks are known: make the run, or go on with the present one, and place what has waited."""
-        units, self._waiting = self._waiting or [], None
-        self._want(tuple(self._known[kind] for kind in Kind if kind in self._seen))
+        units, self._waiting, self._waiting_bytes = self._waiting or [], None, 0
+        self._want_seen()
         gaps, self._gaps = self._gaps, set()
         return list(chain.from_iterable(self._replay(unit, index in gaps) for index, unit in enumerate(units)))
 
@@ -119,8 +132,16 @@ class Packager:
             self._cutter.mark_gap()
         return self._place(unit)
 
-    def _want(self, tracks: tuple[Track, ...]) -> None:
-        self._wanted = tracks
+    def _see(self, unit: Unit) -> bool:
+        """Note the kind of a unit; whether it is the first of a known track."""
+        kind = next((track.kind for track in self._known.values() if track.id == unit.track_id), None)
+        if kind is None or kind in self._seen:
+            return False
+        self._seen.add(kind)
+        return True
+
+    def _want_seen(self) -> None:
+        self._wanted = tuple(self._known[kind] for kind in Kind if kind in self._seen)
         self._switch_since = None
 
     def _place(self, unit: Unit) -> list[Part]:
@@ -135,10 +156,13 @@ class Packager:
 
     def _push(self, unit: Unit) -> list[Part]:
         assert self._cutter
-        if unit.track_id not in self._lanes:
-            self.dropped_units += 1
-            return []
-        return self._cutter.push(unit)
+        if unit.track_id in self._lanes:
+            return self._cutter.push(unit)
+        if self._see(unit):
+            self._want_seen()
+            return self._switch(unit)
+        self.dropped_units += 1
+        return []
 
     def _start(self, unit: Unit) -> list[Part]:
         """Before the first keyframe of the leading track: audio waits in its lane, anything else is of no use."""
