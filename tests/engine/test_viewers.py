@@ -97,6 +97,20 @@ def test_anonymous_ids_are_stable_here_and_different_elsewhere(viewers: Viewers)
     assert viewers.anonymous("\udcff", "\ud800", "x")
 
 
+def test_viewers_of_one_thing_are_found_without_looking_at_the_others(viewers: Viewers, clock: Clock) -> None:
+    players = [viewers.connect(f"stream:live/s{number % 4}", Protocol.FLV) for number in range(12)]
+    assert [viewers.online(f"stream:live/s{number}") for number in range(5)] == [3, 3, 3, 3, 0]
+    viewers.disconnect(players[0])
+    clock.unix_s += 11
+    viewers.sent(players[4], 1)
+    assert (viewers.online("stream:live/s0"), viewers.count("stream:live/s0")) == (1, 2)
+    assert (viewers.online(), len(viewers.sessions())) == (1, 11)
+    for player in players:
+        viewers.disconnect(player)
+    assert viewers.count("stream:live/s0") == 0
+    assert viewers._by_scope == {}
+
+
 def test_sessions_and_scopes_are_bounded(viewers: Viewers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewers_module, "MAX_SESSIONS", 3)
     monkeypatch.setattr(viewers_module, "MAX_SCOPES", 4)

@@ -76,6 +76,7 @@ class Viewers:
     by_protocol: dict[Protocol, Totals] = field(default_factory=lambda: {protocol: Totals() for protocol in Protocol})
     totals: OrderedDict[tuple[str, Protocol], Totals] = field(default_factory=OrderedDict)
     _sessions: OrderedDict[tuple[str, Protocol, str], ViewerSession] = field(default_factory=OrderedDict)
+    _by_scope: dict[str, dict[str, ViewerSession]] = field(default_factory=dict)
     _last_read_s: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
@@ -105,7 +106,13 @@ class Viewers:
 
     def disconnect(self, session: ViewerSession) -> None:
         """The connection of this session is gone (or its session is to end now)."""
-        if self._sessions.pop((session.scope, session.protocol, session.session), None) and self.on_leave:
+        if self._sessions.pop((session.scope, session.protocol, session.session), None) is None:
+            return
+        of_scope = self._by_scope[session.scope]
+        del of_scope[session.client_id]
+        if not of_scope:
+            del self._by_scope[session.scope]
+        if self.on_leave:
             self.on_leave(session)
 
     def sent(self, session: ViewerSession, size_bytes: int) -> None:
@@ -126,7 +133,7 @@ class Viewers:
 
     def online(self, scope: str | None = None) -> int:
         """Viewers online now, of one thing or of all."""
-        return sum(1 for session in self.active() if scope is None or session.scope == scope)
+        return sum(1 for _ in self.active(scope))
 
     def figures(self) -> dict[str, Any]:
         """For the console: viewers online by protocol, and body bytes sent since the process began."""
@@ -137,14 +144,18 @@ class Viewers:
         """Viewers online now by scope and protocol."""
         return Counter((session.scope, session.protocol) for session in self.active())
 
-    def active(self) -> Iterator[ViewerSession]:
-        """The sessions that count as online."""
-        now = self.now()
-        return (session for session in self._sessions.values() if now - session.last_s <= session.window_s)
+    def active(self, scope: str | None = None) -> Iterator[ViewerSession]:
+        """The sessions that count as online, of one thing or of all."""
+        now, of_scope = self.now(), self._sessions if scope is None else self._by_scope.get(scope, {})
+        return (session for session in of_scope.values() if now - session.last_s <= session.window_s)
 
     def sessions(self) -> list[ViewerSession]:
         """Every session, also connections that take no bytes."""
         return list(self._sessions.values())
+
+    def count(self, scope: str) -> int:
+        """Sessions of one thing, also connections that take no bytes."""
+        return len(self._by_scope.get(scope, ()))
 
     def find(self, client_id: str) -> ViewerSession | None:
         """The session with this client id."""
@@ -162,6 +173,7 @@ class Viewers:
         now = self.now()
         made = ViewerSession(random_hex(32), scope, protocol, session, viewer, ip, now, now)
         self._sessions[(scope, protocol, session)] = made
+        self._by_scope.setdefault(scope, {})[made.client_id] = made
         self._totals_of(scope, protocol).sessions += 1
         self.by_protocol[protocol].sessions += 1
         if len(self._sessions) > MAX_SESSIONS:
