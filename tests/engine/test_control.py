@@ -22,8 +22,8 @@ class TestWhoMay:
         paths = ("/control/state", "/control/streams", "/control/recordings", "/control/revoked", "/metrics")
         async with live(tmp_path, standalone=False, control_secret="s" * 32) as server:
             for path in (*paths, "/api/v1/streams/"):
-                assert (await server.call("GET", path))[0] == 401
-                assert (await server.call("GET", path, None, Authorization="Bearer wrong"))[0] == 401
+                assert (await server.get(path))[0] == 401
+                assert (await server.get(path, Authorization="Bearer wrong"))[0] == 401
                 assert (await server.get(path, **SECRET))[0] == 200
             assert (await server.get("/healthz"))[0] == 200
             assert (await server.get("/"))[0] == 404
@@ -54,13 +54,19 @@ class TestState:
         assert (tmp_path / "media-state.json").exists()
 
     @pytest.mark.parametrize(
-        "body", [None, [], {"version": -1}, {"version": 1, "streams": [{"name": "../x"}]}, {"streams": 3}]
+        ("body", "named"),
+        [
+            ([], ("not_an_object", "state")),
+            ({"version": -1}, ("not_in_range", "version")),
+            ({"version": 1, "streams": [{"name": "../x"}]}, ("bad_name", "name")),
+            ({"streams": 3}, ("not_short_list", "streams")),
+        ],
     )
-    async def test_bad_states_change_nothing(self, body: object, tmp_path: Path) -> None:
+    async def test_bad_states_change_nothing(self, body: object, named: tuple[str, str], tmp_path: Path) -> None:
         async with live(tmp_path) as server:
             status, problem = await server.call("PUT", "/control/state", body)
             assert status == 400
-            assert problem["code"] == "bad_request"
+            assert (problem["code"], problem["field"]) == named
             assert server.server.store.state.version == 0
 
     async def test_pushing_the_state_again_disturbs_nothing(self, clip: ClipMaker, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from onetake.engine.srs_api import AudioInfo, ClientInfo, ControlGuard, Rate, SrsApi, StreamInfo, VideoInfo
+from onetake.engine.web import answer_errors
 
 SECRET = "control secret"
 AUTH = {"Authorization": f"Bearer {SECRET}"}
@@ -44,7 +45,7 @@ def registry() -> FakeRegistry:
 
 
 async def serve(registry: FakeRegistry, guard: ControlGuard) -> Client:
-    app = web.Application()
+    app = web.Application(middlewares=[answer_errors])
     SrsApi(registry, guard).add_to(app)
     client: Client = TestClient(TestServer(app))
     await client.start_server()
@@ -165,6 +166,15 @@ async def test_without_the_secret_there_is_nothing_even_on_loopback(api: Client,
     for method, path in (("GET", "/api/v1/streams/"), ("GET", "/api/v1/summaries"), ("DELETE", "/api/v1/clients/pub1")):
         response = await api.request(method, path, headers={"Authorization": header})
         assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith("Basic")
+        assert (response.content_type, await response.text()) == ("text/plain", "Unauthorized")
+
+
+async def test_what_is_not_there_is_answered_as_srs_does(api: Client) -> None:
+    for method, path, status in (("GET", "/api/v1/rooms", 404), ("POST", "/api/v1/streams/", 405)):
+        response = await api.request(method, path, headers=AUTH | {"Accept-Language": "zh-CN"})
+        named = {404: "Not Found", 405: "Method Not Allowed"}[status]
+        assert (response.status, response.content_type, await response.text()) == (status, "text/plain", named)
 
 
 async def test_basic_password_opens_too(api: Client) -> None:

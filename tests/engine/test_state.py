@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onetake.engine.errors import BadField
 from onetake.engine.state import (
-    BadState,
     DesiredState,
     RecordMode,
     StateStore,
@@ -35,7 +35,7 @@ class TestParse:
     @pytest.mark.parametrize(
         ("raw", "word"),
         [
-            ([], "object"),
+            ([], "stream"),
             ({"name": "../x"}, "name"),
             ({"name": "a" * 65}, "name"),
             ({"name": "a\n"}, "name"),
@@ -52,18 +52,19 @@ class TestParse:
         ],
     )
     def test_a_wrong_stream_names_the_field(self, raw: object, word: str) -> None:
-        with pytest.raises(BadState, match=word):
+        with pytest.raises(BadField, match=word) as refused:
             parse_stream(raw)
+        assert refused.value.field == word
 
     def test_a_name_may_not_stand_twice(self) -> None:
-        with pytest.raises(BadState, match="twice"):
+        with pytest.raises(BadField, match="twice"):
             parse_state({"streams": [{"name": "a"}, {"name": "a"}]})
 
     @given(JSON)
     def test_any_json_parses_or_is_refused(self, raw: object) -> None:
         try:
             parse_state(raw)
-        except BadState:
+        except BadField:
             return
 
 

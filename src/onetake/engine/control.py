@@ -9,18 +9,21 @@ from typing import Any
 from aiohttp import web
 
 from onetake import __version__
+from onetake.engine.access import REVOCABLE
+from onetake.engine.errors import ClientNotFound, NotAnObject, NotInRange, NotOneOf, OldState
 from onetake.engine.metrics import CONTENT_TYPE, MediaMetrics
 from onetake.engine.players import Players
 from onetake.engine.recordings import Recordings
 from onetake.engine.registry import LiveRegistry
 from onetake.engine.revocations import RevocationRelay
 from onetake.engine.srs_api import ControlGuard
-from onetake.engine.state import BadState, StateStore, StreamConfig, dump_state, dump_stream, parse_state, parse_stream
+from onetake.engine.state import StateStore, StreamConfig, dump_state, dump_stream, parse_state, parse_stream
 from onetake.engine.streams import StreamHub
-from onetake.engine.web import read_json, refuse_other_sites
+from onetake.engine.web import read_json, refuse_other_sites, short_text
 
 RECORD_PATIENCE_S = 8.0
 """Less than the time in which the control plane wants its answer."""
+MAX_PREROLL_S = 3600
 Action = Callable[[web.Request], Awaitable[Any]]
 
 
@@ -74,11 +77,7 @@ class Control:
         async def answer(request: web.Request) -> web.StreamResponse:
             self._guard.require(request)
             refuse_other_sites(request)
-            try:
-                body = await action(request)
-            except BadState as error:
-                raise web.HTTPBadRequest(text=str(error)) from None
-            return web.json_response(body, headers={"Cache-Control": "no-store"})
+            return web.json_response(await action(request), headers={"Cache-Control": "no-store"})
 
         return answer
 
@@ -90,13 +89,13 @@ class Control:
     async def _put_state(self, request: web.Request) -> Any:
         """Take over a full state; 409 when its version is older than ours."""
         if not await self._store.replace(parse_state(await read_json(request))):
-            raise web.HTTPConflict(text=f"The state here has version {self._store.state.version}.")
+            raise OldState(version=self._store.state.version)
         return {"version": self._store.state.version, "streams": len(self._store.state.streams)}
 
     async def _put_stream(self, request: web.Request) -> Any:
         body = await read_json(request)
         if not isinstance(body, dict):
-            raise BadState("a stream is an object")
+            raise NotAnObject("stream")
         config = parse_stream(body | {"name": request.match_info["name"]})
         await self._store.put_stream(config)
         return dump_stream(config)
@@ -116,9 +115,9 @@ class Control:
         return {"ended": self._hub.end(request.match_info["name"], "ended_by_control")}
 
     async def _kick(self, request: web.Request) -> Any:
-        client_id = _text(await read_json(request), "client_id")
+        client_id = short_text(await read_json(request), "client_id")
         if not await self._registry.kick(client_id):
-            raise web.HTTPNotFound(text="There is no such client.")
+            raise ClientNotFound
         return {"kicked": client_id}
 
     # -- recordings ----------------------------------------------------------------------------------------------
@@ -128,16 +127,16 @@ class Control:
 
     async def _start_recording(self, request: web.Request) -> Any:
         body = await read_json(request)
-        name = _text(body, "stream")
+        name = short_text(body, "stream")
         preroll_s = body.get("preroll_s", 0)
-        if isinstance(preroll_s, bool) or not isinstance(preroll_s, int | float) or not 0 <= preroll_s <= 3600:
-            raise BadState("preroll_s must be a number from 0 to 3600")
+        if isinstance(preroll_s, bool) or not isinstance(preroll_s, int | float) or not 0 <= preroll_s <= MAX_PREROLL_S:
+            raise NotInRange("preroll_s", most=MAX_PREROLL_S)
         await self._hub.ask_for(name, RECORD_PATIENCE_S)
         config = self._hub.config(name) or StreamConfig(name)
         return (await self._recordings.start(name, config, preroll_s)).as_dict()
 
     async def _stop_recording(self, request: web.Request) -> Any:
-        return (await self._recordings.stop(_text(await read_json(request), "stream"))).as_dict()
+        return (await self._recordings.stop(short_text(await read_json(request), "stream"))).as_dict()
 
     # -- playback ------------------------------------------------------------------------------------------------
 
@@ -147,12 +146,12 @@ class Control:
     async def _revoke(self, request: web.Request) -> Any:
         """Refuse (or with `restore` allow again) everything of one session, viewer, asset or stream."""
         body = await read_json(request)
-        what, value = _text(body, "what"), _text(body, "value")
+        what, value = short_text(body, "what"), short_text(body, "value")
         gate = self._players.gate
         try:
             (gate.restore if body.get("restore") is True else gate.revoke)(what, value)
         except ValueError:
-            raise BadState("what must be session, viewer, asset or stream") from None
+            raise NotOneOf("what", choices=", ".join(REVOCABLE)) from None
         self._players.account()
         self._relay.changed()
         return {"revoked": len(gate.revocations())}
@@ -165,11 +164,3 @@ class Control:
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "process": "live"}, headers={"Cache-Control": "no-store"})
-
-
-def _text(body: object, field: str) -> str:
-    """A short text field of a JSON object."""
-    value = body.get(field) if isinstance(body, dict) else None
-    if not isinstance(value, str) or not 0 < len(value) <= 128:
-        raise BadState(f"{field} must be a text of 1 to 128 characters")
-    return value

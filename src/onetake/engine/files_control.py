@@ -8,11 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from onetake.engine.access import Gate
+from onetake.engine.access import REVOCABLE, Gate
+from onetake.engine.errors import NotOneOf
 from onetake.engine.metrics import CONTENT_TYPE, MediaMetrics
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.viewers import Viewers, ViewerSession
-from onetake.engine.web import read_json, refuse_other_sites
+from onetake.engine.web import read_json, refuse_other_sites, short_text
 
 LAST_READS_S = 3600.0
 _UNCACHED = {"Cache-Control": "no-store"}
@@ -72,16 +73,16 @@ class FilesControl:
     async def _revoke(self, request: web.Request) -> Any:
         """Refuse (with `restore`: allow again) everything of one session, viewer or asset."""
         body = await read_json(request)
-        what, value = _text(body, "what"), _text(body, "value")
+        what, value = short_text(body, "what"), short_text(body, "value")
         try:
             (self._gate.restore if body.get("restore") is True else self._gate.revoke)(what, value)
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
+        except ValueError:
+            raise NotOneOf("what", choices=", ".join(REVOCABLE)) from None
         return {"revoked": len(self._gate.revocations())}
 
     async def _forget(self, request: web.Request) -> Any:
         """Close the files of an asset that is about to be deleted or was replaced."""
-        value = _text(await read_json(request), "asset")
+        value = short_text(await read_json(request), "asset")
         with contextlib.suppress(ValueError):
             self._forget_asset(uuid.UUID(value))
         return {}
@@ -103,13 +104,6 @@ def _session_json(session: ViewerSession) -> Mapping[str, Any]:
         "last_s": session.last_s,
         "sent_bytes": session.sent_bytes,
     }
-
-
-def _text(body: object, field: str) -> str:
-    value = body.get(field) if isinstance(body, dict) else None
-    if not isinstance(value, str) or not 0 < len(value) <= 128:
-        raise web.HTTPBadRequest(text=f"{field} must be a text of 1 to 128 characters")
-    return value
 
 
 async def _healthz(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from onetake.engine.errors import BadDirective, MediaNotFound, StreamStalled
 from onetake.engine.options import MediaOptions
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
@@ -16,6 +17,7 @@ from onetake.engine.ring import Gone, RingSegment
 from onetake.engine.streams import APP, StreamHub
 from onetake.engine.viewers import Protocol
 from onetake.engine.web import admit, client_ip, find_life
+from onetake.kit.errors import AppError
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, sign
 from onetake.media.bits import CodecError
 from onetake.media.codecs import describe, rfc6381
@@ -88,7 +90,7 @@ class HlsLive:
 
     async def _index(self, request: web.Request, life: Life, grant: Grant | None) -> web.StreamResponse:
         """The multivariant playlist, once there is something to play."""
-        await self._wait(life, decide(life.playlist, ReloadQuery()), web.HTTPServiceUnavailable)
+        await self._wait(life, decide(life.playlist, ReloadQuery()), StreamStalled)
         text = master_playlist([_variant(life, "?dvr=1" if request.query.get("dvr") == "1" else "")])
         return _playlist(request, Body(text), FRESH, grant)
 
@@ -98,12 +100,12 @@ class HlsLive:
             query = ReloadQuery.parse(request.query)
             wait = decide(life.playlist, query)
         except BadReload as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
-        await self._wait(life, wait, web.HTTPServiceUnavailable)
+            raise BadDirective(error.name) from None
+        await self._wait(life, wait, StreamStalled)
         cache = BLOCKED if query.msn is not None else FRESH
         return _playlist(request, life.playlist.body(dvr=query.dvr, skip=query.skip), cache, grant)
 
-    async def _wait(self, life: Life, wait: Wait | None, late: type[web.HTTPException]) -> None:
+    async def _wait(self, life: Life, wait: Wait | None, late: type[AppError]) -> None:
         """Hold a request back until the playlist has come so far; its deadline is answered with `late`."""
         if wait is None:
             return
@@ -112,7 +114,7 @@ class HlsLive:
         except Gone:
             there = wait.is_over(life.playlist)
         if not there:
-            raise late(text="The stream does not go on at the moment.", headers={"Cache-Control": "no-store"})
+            raise late
 
     # -- media ---------------------------------------------------------------------------------------------------
 
@@ -120,18 +122,18 @@ class HlsLive:
         """Init, segment or part by its name for life."""
         name = parse_name(request.match_info["run"], request.match_info["file"])
         if name is None:
-            raise _unknown()
+            raise MediaNotFound
         if name.msn is None:
             return _bytes(_init(life, name), grant)
         segment = life.ring.find(name.prefix, name.msn)
         if name.part is not None:
             return _bytes(await self._part(life, segment, name, name.msn, name.part), grant)
         if segment is None or not segment.ended:
-            raise _unknown()
+            raise MediaNotFound
         if segment.in_memory:
             return _bytes(segment.data, grant)
         if segment.asset is None:
-            raise _unknown()
+            raise MediaNotFound
         return self._redirect(request, segment, segment.asset, grant)
 
     async def _part(self, life: Life, segment: RingSegment | None, name: MediaName, msn: int, part: int) -> bytes:
@@ -140,11 +142,11 @@ class HlsLive:
             run = life.ring.segments[-1].run if life.ring.segments else None
             wait = decide_part(life.playlist, run, msn, part) if run and run.prefix == name.prefix else None
             if wait is None:
-                raise _unknown()
-            await self._wait(life, wait, web.HTTPNotFound)
+                raise MediaNotFound
+            await self._wait(life, wait, MediaNotFound)
             segment = life.ring.find(name.prefix, msn)
         if segment is None or part >= len(segment.parts):
-            raise _unknown()
+            raise MediaNotFound
         return segment.parts[part].data
 
     def _redirect(self, request: web.Request, segment: RingSegment, asset: str, grant: Grant | None) -> web.Response:
@@ -177,7 +179,7 @@ def _init(life: Life, name: MediaName) -> bytes:
     for run in life.ring.runs():
         if run.prefix == name.prefix:
             return run.init
-    raise _unknown()
+    raise MediaNotFound
 
 
 def _variant(life: Life, query: str) -> Variant:
@@ -209,10 +211,6 @@ def _picture(tracks: list[Track]) -> tuple[int, int, float]:
             except CodecError:
                 return track.width, track.height, 0.0
     return 0, 0, 0.0
-
-
-def _unknown() -> web.HTTPNotFound:
-    return web.HTTPNotFound(text="There is no such piece of media.", headers={"Cache-Control": "no-store"})
 
 
 def _scope(grant: Grant | None) -> str:

@@ -32,7 +32,7 @@ from onetake.engine.options import MediaOptions
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.trial import Trial, shorten
 from onetake.engine.viewers import Protocol, Viewers
-from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip
+from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip, problem
 from onetake.kit.errors import Conflict, NotFound, Text
 from onetake.kit.lifeline import Lifeline
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, TokenInvalid
@@ -230,7 +230,7 @@ class FileServer:
             return await self._plain(visit, FIRST_FILE)
         rendition = await self._unlimited(visit)
         if len(rendition.videos) > 1:
-            return _several_files(rendition)
+            return _several_files(visit.request, rendition)
         return await self._mp4(visit, rendition, rendition.videos[0].name)
 
     async def _by_name(self, visit: _Visit) -> web.StreamResponse:
@@ -376,17 +376,10 @@ def _open_video(rendition: Rendition, name: str) -> OpenFile:
     raise NotFound
 
 
-def _several_files(rendition: Rendition) -> web.Response:
+def _several_files(request: web.Request, rendition: Rendition) -> web.Response:
     """409 with the list of the files (RFC 9457 with a member of our own)."""
-    error = SeveralFiles()
     files = [{"name": path.name, "size_bytes": rendition.open(path).size_bytes} for path in rendition.videos]
-    body = {"type": "about:blank", "title": error.code, "status": 409, "code": error.code, "detail": error.detail("en")}
-    return web.json_response(
-        body | {"files": files},
-        status=409,
-        content_type="application/problem+json",
-        headers={"Cache-Control": "no-store"},
-    )
+    return problem(request, SeveralFiles(), more={"files": files})
 
 
 def _whole_number(text: str | None) -> int | None:

@@ -8,6 +8,7 @@ import asyncio
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
+from onetake.engine.errors import StreamOffline
 from onetake.engine.fanout import Viewer, chunked, encode_flv, encode_flv_chunked
 from onetake.engine.hls_live import HlsLive
 from onetake.engine.listener import note_request
@@ -36,7 +37,7 @@ class FlvLive:
         await self._hub.ask_for(request.match_info["name"])
         life = find_life(self._hub, request.match_info["name"])
         if life.ring.closed:
-            raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})
+            raise StreamOffline
         response = web.StreamResponse(headers={"Content-Type": "video/x-flv", "Cache-Control": "no-store"})
         in_chunks = request.version >= HttpVersion11
         if in_chunks:

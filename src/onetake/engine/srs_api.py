@@ -22,6 +22,7 @@ import psutil
 from aiohttp import web
 
 from onetake import __version__
+from onetake.engine.errors import SecretNeeded
 from onetake.engine.hooks import DEFAULT_VHOST, stream_id
 from onetake.kit.ids import random_hex
 from onetake.kit.redact import redact
@@ -64,8 +65,8 @@ class StreamInfo:
     """What a `Registry` tells about one stream; counters run since the stream began and never fall.
 
     `publisher_id` is the client id of the publisher, None while nobody publishes. The fields from `state` on are for
-    `/metrics` only: `state` is `idle|live|stalled|grace`, `drift_ms` wall clock minus media clock, `skipped_units`
-    what slow viewers missed.
+    `/metrics` only: `state` is `idle|live|stalled|grace`, `skipped_units` what slow viewers missed, `write_lag_ms` the
+    age of the oldest part that is not written.
     """
 
     app: str
@@ -82,7 +83,6 @@ class StreamInfo:
     fps: float = 0.0
     bitrate_bps: float = 0.0
     gop_ms: float = 0.0
-    drift_ms: float = 0.0
     reconnects: int = 0
     gap_ms: int = 0
     skipped_units: int = 0
@@ -201,12 +201,10 @@ class ControlGuard:
         """Refuse a request that may not control.
 
         Raises:
-            web.HTTPUnauthorized: neither the secret nor an open loopback.
+            SecretNeeded: neither the secret nor an open loopback.
         """
         if not self.permits(request):
-            raise web.HTTPUnauthorized(
-                headers={"WWW-Authenticate": 'Basic realm="onetake"', "Cache-Control": "no-store"}
-            )
+            raise SecretNeeded(headers={"WWW-Authenticate": 'Basic realm="onetake"'})
 
 
 class SrsApi:

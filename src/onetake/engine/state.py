@@ -16,16 +16,26 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from onetake.engine.errors import (
+    BadName,
+    NameTwice,
+    NotAnObject,
+    NotBoolean,
+    NotHashes,
+    NotInRange,
+    NotOneOf,
+    NotShortList,
+    PullWithoutUrl,
+    UnknownField,
+)
+
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 MAX_STREAMS = 10_000
 MAX_KEYS = 16
-
-
-class BadState(ValueError):
-    """A desired state or stream that breaks the rules; the text names the field."""
+MAX_VERSION = (1 << 63) - 1
 
 
 class RecordMode(StrEnum):
@@ -82,15 +92,15 @@ def hash_key(key: str) -> str:
 
 
 def parse_stream(raw: object) -> StreamConfig:
-    """A stream from JSON; raises `BadState` naming the first wrong field."""
+    """A stream from JSON; raises `BadField` naming the first wrong field."""
     if not isinstance(raw, dict):
-        raise BadState("a stream is an object")
+        raise NotAnObject("stream")
     unknown = set(raw) - set(StreamConfig.__dataclass_fields__)
     if unknown:
-        raise BadState(f"unknown field {sorted(unknown)[0][:64]!r}")
+        raise UnknownField(sorted(unknown)[0][:64])
     pull = raw.get("pull")
     if pull is not None and not (isinstance(pull, dict) and isinstance(pull.get("url"), str)):
-        raise BadState("pull must be null or an object with a url")
+        raise PullWithoutUrl("pull")
     return StreamConfig(
         name=_name(raw.get("name")),
         enabled=_flag(raw, "enabled", True),
@@ -106,18 +116,18 @@ def parse_stream(raw: object) -> StreamConfig:
 
 
 def parse_state(raw: object) -> DesiredState:
-    """A full desired state from JSON: `{"version": n, "streams": [...]}`; raises `BadState`."""
+    """A full desired state from JSON: `{"version": n, "streams": [...]}`; raises `BadField`."""
     if not isinstance(raw, dict):
-        raise BadState("the state is an object")
+        raise NotAnObject("state")
     version, streams = raw.get("version", 0), raw.get("streams", [])
-    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise BadState("version must be a whole number")
+    if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version <= MAX_VERSION:
+        raise NotInRange("version", most=MAX_VERSION)
     if not isinstance(streams, list) or len(streams) > MAX_STREAMS:
-        raise BadState(f"streams must be a list of at most {MAX_STREAMS}")
+        raise NotShortList("streams", most=MAX_STREAMS)
     parsed = [parse_stream(item) for item in streams]
     by_name = {config.name: config for config in parsed}
     if len(by_name) != len(parsed):
-        raise BadState("a stream name stands twice")
+        raise NameTwice("name")
     return DesiredState(version, by_name)
 
 
@@ -209,29 +219,29 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not NAME.match(value):
-        raise BadState("name must be 1-64 letters, digits, '_' or '-'")
+        raise BadName("name")
     return value
 
 
 def _flag(raw: dict[str, Any], name: str, default: bool) -> bool:
     value = raw.get(name, default)
     if not isinstance(value, bool):
-        raise BadState(f"{name} must be true or false")
+        raise NotBoolean(name)
     return value
 
 
 def _number(raw: dict[str, Any], name: str, most: float) -> float:
     value = raw.get(name, 0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise BadState(f"{name} must be a number from 0 to {most}")
+        raise NotInRange(name, most=most)
     return value
 
 
 def _hashes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_KEYS:
-        raise BadState(f"key_hashes must be a list of at most {MAX_KEYS}")
+        raise NotShortList("key_hashes", most=MAX_KEYS)
     if not all(isinstance(item, str) and _HASH.match(item) for item in value):
-        raise BadState("key_hashes must be SHA-256 in lower-case hex")
+        raise NotHashes("key_hashes")
     return tuple(value)
 
 
@@ -239,4 +249,4 @@ def _record(value: object) -> RecordMode:
     try:
         return RecordMode(str(value))
     except ValueError:
-        raise BadState("record must be manual or auto") from None
+        raise NotOneOf("record", choices="manual, auto") from None

@@ -2,21 +2,28 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from onetake.engine.errors import BodyNotJson, ForeignPage, NotShortText, StreamOffline
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.streams import StreamHub
 from onetake.kit.errors import AppError
+from onetake.kit.language import negotiate_language
+from onetake.kit.problems import MEDIA_TYPE, error_for_status, problem_title, problem_type
 from onetake.kit.signing import Grant
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY_BYTES = 4 << 20
+MAX_FIELD_CHARS = 128
+SRS_API = "/api/v1/"
+_KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Content-Length, Content-Range, Date, Location",
@@ -29,28 +36,50 @@ PREFLIGHT = {
 }
 
 
-def problem(status: int, code: str, detail: str) -> web.Response:
-    """An RFC 9457 answer."""
-    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail}
-    return web.json_response(body, status=status, content_type="application/problem+json")
+def problem(
+    request: web.Request, error: AppError, *, status: int | None = None, more: Mapping[str, object] | None = None
+) -> web.Response:
+    """`error` as an RFC 9457 answer in the reader's language; `more` are members of its own."""
+    status = status or error.status
+    lang = negotiate_language(request.headers.get("Accept-Language"))
+    body = {
+        "type": problem_type(error),
+        "title": problem_title(status, lang),
+        "status": status,
+        "detail": error.detail(lang),
+        "code": error.code,
+        **({"field": error.field} if error.field else {}),
+        **(more or {}),
+    }
+    headers = {"Content-Language": lang, "Cache-Control": "no-store", **error.headers}
+    return web.json_response(body, status=status, headers=headers, content_type=MEDIA_TYPE)
 
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn errors into problem answers; an unknown one is logged and shown without its text (X4)."""
+    """Turn errors into answers; an unknown one is logged and shown without its text (X4)."""
     try:
         return await handler(request)
     except AppError as error:
-        return problem(error.status, error.code, error.detail("en"))
-    except web.HTTPException as error:
-        if error.status < 400:
+        return _answer(request, error, error.status)
+    except web.HTTPException as refusal:
+        if refusal.status < 400:
             raise
-        return problem(error.status, error.reason.lower().replace(" ", "_"), error.text or error.reason)
+        known = error_for_status(refusal.status)
+        known.headers = {name: refusal.headers[name] for name in _KEPT_HEADERS if name in refusal.headers}
+        return _answer(request, known, refusal.status)
     except (ConnectionError, TimeoutError):
         raise
     except Exception:
         log.exception("unhandled error in %s %s", request.method, request.match_info.handler.__name__)
-        return problem(500, "internal_error", "Something went wrong on our side.")
+        return _answer(request, AppError(), AppError.status)
+
+
+def _answer(request: web.Request, error: AppError, status: int) -> web.Response:
+    """Outside of the handlers SRS answers with the bare name of the status; its clients get that from us too."""
+    if request.path.startswith(SRS_API):
+        return web.Response(status=status, text=HTTPStatus(status).phrase, headers=error.headers)
+    return problem(request, error, status=status)
 
 
 async def allow_any_origin(request: web.Request, response: web.StreamResponse) -> None:
@@ -70,7 +99,7 @@ def refuse_other_sites(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     foreign_origin = origin is not None and origin != f"{request.scheme}://{request.host}"
     if foreign_origin or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise web.HTTPForbidden(text="Only this server's own page may do this.")
+        raise ForeignPage
 
 
 async def read_json(request: web.Request) -> Any:
@@ -78,14 +107,22 @@ async def read_json(request: web.Request) -> Any:
     try:
         return json.loads(await request.read())
     except (ValueError, RecursionError):
-        raise web.HTTPBadRequest(text="The body is not JSON.") from None
+        raise BodyNotJson from None
+
+
+def short_text(body: object, field: str) -> str:
+    """A short text field of the JSON object of a control call. Raises `NotShortText`."""
+    value = body.get(field) if isinstance(body, dict) else None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_FIELD_CHARS:
+        raise NotShortText(field, most=MAX_FIELD_CHARS)
+    return value
 
 
 def find_life(hub: StreamHub, name: str) -> Life:
     """The media of a stream that runs or has just ended; 404 otherwise."""
     life = hub.life(name)
     if life is None:
-        raise web.HTTPNotFound(text="This stream is not live.", headers={"Cache-Control": "no-store"})
+        raise StreamOffline
     return life
 
 

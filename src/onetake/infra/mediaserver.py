@@ -34,19 +34,19 @@ class MediaServerUnavailable(AppError):
 
 
 class MediaServerRefused(AppError):
-    """The media server understood and said no. Parameter: `reason`, in its words; `kind` is its code."""
+    """The media server understood and said no. Parameters: `kind`, its code, and `reason`, its English words."""
 
     status = 409
     code = "media_server_refused"
     text = Text(
         en="The media server refused: {reason}",
-        zh_cn="媒体服务器拒绝了请求：{reason}",
-        zh_tw="媒體伺服器拒絕了請求：{reason}",
+        zh_cn="媒体服务器拒绝了请求（{kind}）。",
+        zh_tw="媒體伺服器拒絕了請求（{kind}）。",
     )
 
     def __init__(self, kind: str, reason: str) -> None:
         self.kind = kind
-        super().__init__(reason=reason)
+        super().__init__(kind=kind, reason=reason)
 
 
 def control_secret(data_dir: Path) -> str:

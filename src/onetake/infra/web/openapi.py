@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from onetake.infra.web.problems import MEDIA_TYPE, Problem
+from onetake.infra.web.problems import Problem
+from onetake.kit.problems import MEDIA_TYPE
 
 ABOUT = """
 OneTake's control plane: everything that the web page does, programs can do too.

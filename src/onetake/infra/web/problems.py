@@ -19,34 +19,9 @@ from onetake.infra.web.validation import explain
 from onetake.kit import errors
 from onetake.kit.errors import AppError, Lang
 from onetake.kit.language import negotiate_language, stored_language
+from onetake.kit.problems import MEDIA_TYPE, error_for_status, problem_title, problem_type
 
-MEDIA_TYPE = "application/problem+json"
 _log = get_logger(__name__)
-
-_TITLES: dict[int, errors.Text] = {
-    400: errors.Text("Bad request", "请求无效", "請求無效"),
-    401: errors.Text("Not signed in", "未登录", "未登入"),
-    403: errors.Text("Not allowed", "没有权限", "沒有權限"),
-    404: errors.Text("Not found", "未找到", "找不到"),
-    405: errors.Text("Method not allowed", "不支持的方法", "不支援的方法"),
-    408: errors.Text("Request timeout", "请求超时", "請求逾時"),
-    409: errors.Text("Conflict", "冲突", "衝突"),
-    413: errors.Text("Too large", "内容过大", "內容過大"),
-    422: errors.Text("Not valid", "内容有误", "內容有誤"),
-    429: errors.Text("Too many requests", "请求过于频繁", "請求過於頻繁"),
-    503: errors.Text("Not available", "暂不可用", "暫時無法使用"),
-}
-_OTHER_TITLE = errors.Text("Error", "错误", "錯誤")
-_BY_STATUS: dict[int, type[AppError]] = {
-    400: errors.BadRequest,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    405: errors.MethodNotAllowed,
-    408: errors.RequestTimeout,
-    422: errors.Invalid,
-    503: errors.Unavailable,
-}
 
 
 class FieldProblem(BaseModel):
@@ -76,8 +51,8 @@ def problem_response(
     """`error` as an answer in `lang`, with another status than its own when `status` is given."""
     status = status or error.status
     problem = Problem(
-        type=f"urn:onetake:problem:{error.code}",
-        title=_TITLES.get(status, _OTHER_TITLE).render(lang),
+        type=problem_type(error),
+        title=problem_title(status, lang),
         status=status,
         detail=fields[0].detail if fields else error.detail(lang),
         code=error.code,
@@ -126,7 +101,7 @@ def from_http(error: HTTPException) -> AppError:
     """The AppError that stands for a framework's error: the status and headers stay, the wording is ours."""
     if isinstance(error, BodyRefused):
         return error.error
-    found = _BY_STATUS.get(error.status_code, errors.BadRequest if error.status_code < 500 else AppError)()
+    found = error_for_status(error.status_code)
     found.headers = dict(error.headers or {})
     return found
 

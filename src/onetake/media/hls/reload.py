@@ -14,7 +14,11 @@ MAX_DIGITS = 16
 
 
 class BadReload(ValueError):
-    """The directives break the rules: answer 400 with this text."""
+    """The directive `name` breaks the rules: answer 400."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"{name} {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class ReloadQuery:
         """Read `_HLS_msn`, `_HLS_part`, `_HLS_skip` and our `dvr`. Raises `BadReload`."""
         msn, part = _number(query, "_HLS_msn"), _number(query, "_HLS_part")
         if part is not None and msn is None:
-            raise BadReload("_HLS_part without _HLS_msn")
+            raise BadReload("_HLS_part", "without _HLS_msn")
         return cls(msn, part, query.get("_HLS_skip") in ("YES", "v2"), query.get("dvr") == "1")
 
 
@@ -40,7 +44,7 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise BadReload(f"{name} is no decimal integer")
+        raise BadReload(name, "is no decimal integer")
     return int(text)
 
 
@@ -87,10 +91,10 @@ def _refuse_far_ahead(playlist: LivePlaylist, msn: int, part: int | None) -> Non
     """400 for more than two segments, or more than the Advance Part Limit, beyond the end."""
     next_msn, next_part = playlist.position
     if msn > next_msn + 1:
-        raise BadReload("_HLS_msn is too far ahead")
+        raise BadReload("_HLS_msn", "is too far ahead")
     last_part = next_part - 1 if msn == next_msn else -1
     if part is not None and msn >= next_msn and part > last_part + ADVANCE_PART_LIMIT:
-        raise BadReload("_HLS_part is too far ahead")
+        raise BadReload("_HLS_part", "is too far ahead")
 
 
 def _is_listed(playlist: LivePlaylist, msn: int, part: int | None) -> bool:
