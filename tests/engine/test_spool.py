@@ -1,5 +1,7 @@
 """The spool: order, torn lines, compaction, full disk, and kill -9 between any two events."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -89,6 +91,76 @@ def test_more_than_the_bound_drops_the_oldest_and_counts(tmp_path: Path) -> None
     assert spool.dropped == 2
     assert [spool.is_pending(item.seq) for item in added] == [False, False, True, True, True]
     spool.close()
+
+
+def event(action: str) -> tuple[str, dict[str, str]]:
+    return "live/a", {"action": action}
+
+
+def test_what_matters_least_is_dropped_first_and_a_recording_never(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "events.log", max_pending=4)
+    spool.open()
+    wanted = ("on_record", "on_publish", "on_play", "on_session", "on_stop", "on_record", "on_record", "on_play")
+    added = [item for action in wanted for item in spool.add([event(action)])]
+    spool.keep(added)
+    assert [item.event["action"] for item in added if spool.is_pending(item.seq)] == [
+        "on_record", "on_session", "on_record", "on_record",
+    ]  # fmt: skip
+    more = [item for _ in range(5) for item in spool.add([event("on_record")])]
+    assert all(spool.is_pending(item.seq) for item in more)
+    assert not spool.is_pending(added[3].seq)
+    assert spool.dropped == 5
+    spool.acknowledge([item.seq for item in more])
+    spool.close()
+    again = Spool(tmp_path / "events.log", max_pending=2)
+    assert [item.event["action"] for item in again.open()] == ["on_record"] * 3
+    again.close()
+
+
+def test_the_log_stays_small_while_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "COMPACT_BYTES", 4096)
+    spool = Spool(tmp_path / "events.log", max_pending=3)
+    spool.open()
+    for _ in range(500):
+        put(spool, "x" * 50)
+    assert spool.path.stat().st_size < 16_384
+    spool.close()
+
+
+def refuse(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_during_compaction_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "COMPACT_BYTES", 100)
+    path = tmp_path / "events.log"
+    spool, _ = opened(path)
+    early = put(spool, *("x" * 50 for _ in range(40)))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        spool.acknowledge([item.seq for item in early[:-1]])
+    assert not path.with_suffix(".tmp").exists()
+    late = put(spool, "late")
+    spool.close()
+    again, left = opened(path)
+    assert [item.seq for item in left] == [early[-1].seq, late[0].seq]
+    again.close()
+
+
+def test_a_full_disk_at_the_start_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "events.log"
+    spool, _ = opened(path)
+    kept = put(spool, "one")
+    spool.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        again, left = opened(path)
+    assert [item.seq for item in left] == [kept[0].seq]
+    more = put(again, "two")
+    again.close()
+    last, left = opened(path)
+    assert [item.seq for item in left] == [kept[0].seq, more[0].seq]
+    last.close()
 
 
 def test_a_full_disk_is_reported_and_the_event_stays_pending(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """Undelivered events on disk: one append-only log with a CRC per line, fsynced before an event counts as kept.
 
 A line is `<crc32 of the rest as 8 hex digits> <JSON>\n`; the JSON is either an event with its number or the number of
-an event that has been delivered. A torn or damaged line is skipped. The log is rewritten when most of it is history.
-All methods block: call them from one worker thread.
+an event that has been delivered. A torn or damaged line is skipped. The log is rewritten when most of it is history;
+while the disk has no room for that, it only grows. All methods block: call them from one worker thread.
 """
 
 import json
 import logging
 import os
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ log = logging.getLogger(__name__)
 
 COMPACT_BYTES = 1 << 20
 MAX_PENDING = 100_000
+APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+FIRST_TO_GO = frozenset({"on_play", "on_stop"})
+NEVER_TO_GO = frozenset({"on_record"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,18 @@ class Spooled:
 
 
 class Spool:
-    """The log at `path`. `dropped` counts events given up because more than `MAX_PENDING` were waiting."""
+    """The log at `path`. `dropped` counts events given up because more than `max_pending` were waiting.
+
+    Who watches is given up first, then the rest, always the oldest; what became of a recording is never given up.
+    """
 
     def __init__(self, path: Path, max_pending: int = MAX_PENDING) -> None:
         self.path = path
         self.dropped = 0
         self._max_pending = max_pending
         self._pending: dict[int, Spooled] = {}
+        self._expendable: tuple[OrderedDict[int, None], ...] = (OrderedDict(), OrderedDict())
+        self._compact_at_bytes = COMPACT_BYTES
         self._next_seq = 1
         self._size_bytes = 0
         self._fd: int | None = None
@@ -46,7 +56,9 @@ class Spool:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for record in _read_records(self.path):
             self._replay(record)
-        self._compact()
+        self._shed()
+        self._swap(os.open(self.path, APPEND, 0o600))
+        self._try_to_compact()
         return list(self._pending.values())
 
     def add(self, items: Iterable[tuple[str, dict[str, Any]]]) -> list[Spooled]:
@@ -55,7 +67,8 @@ class Spool:
         for lane, event in items:
             added.append(Spooled(self._next_seq, lane, event))
             self._next_seq += 1
-        self._pending.update((item.seq, item) for item in added)
+        for item in added:
+            self._await(item)
         self._shed()
         return added
 
@@ -66,15 +79,15 @@ class Spool:
             OSError: the disk refused.
         """
         self._write([_event_record(item) for item in added])
+        self._compact_if_due()
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
         """Forget delivered events. Not fsynced: after a crash they may be delivered once more."""
-        known = [seq for seq in seqs if self._pending.pop(seq, None)]
+        known = [seq for seq in seqs if self._forget(seq)]
         if not known:
             return
         self._write([{"ack": seq} for seq in known], sync=False)
-        if self._size_bytes > COMPACT_BYTES and self._size_bytes > 1024 * len(self._pending):
-            self._compact()
+        self._compact_if_due()
 
     def close(self) -> None:
         """Release the file; what is pending stays on disk."""
@@ -88,41 +101,75 @@ class Spool:
 
     def _replay(self, record: dict[str, Any]) -> None:
         if "ack" in record:
-            self._pending.pop(record["ack"], None)
+            self._forget(record["ack"])
             return
         item = Spooled(record["seq"], record["lane"], record["event"])
-        self._pending[item.seq] = item
+        self._await(item)
         self._next_seq = max(self._next_seq, item.seq + 1)
 
+    def _await(self, item: Spooled) -> None:
+        self._pending[item.seq] = item
+        action = item.event.get("action")
+        if action not in NEVER_TO_GO:
+            self._expendable[action not in FIRST_TO_GO][item.seq] = None
+
+    def _forget(self, seq: int) -> bool:
+        for kind in self._expendable:
+            kind.pop(seq, None)
+        return self._pending.pop(seq, None) is not None
+
     def _shed(self) -> None:
-        while len(self._pending) > self._max_pending:
-            del self._pending[next(iter(self._pending))]
-            self.dropped += 1
+        for kind in self._expendable:
+            while kind and len(self._pending) > self._max_pending:
+                self._forget(next(iter(kind)))
+                self.dropped += 1
 
     def _write(self, records: list[dict[str, Any]], sync: bool = True) -> None:
         data = b"".join(_encode(record) for record in records)
         if self._fd is None:
             raise OSError("the spool is closed")
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        _write_all(self._fd, data)
         self._size_bytes += len(data)
         if sync:
             os.fdatasync(self._fd)
 
+    def _compact_if_due(self) -> None:
+        if self._size_bytes > self._compact_at_bytes and self._size_bytes > 1024 * len(self._pending):
+            self._try_to_compact()
+
+    def _try_to_compact(self) -> None:
+        """Rewrite the log; without success the old one goes on, and a later try comes after more growth."""
+        try:
+            self._compact()
+        except OSError as error:
+            log.warning("the event spool cannot be made smaller: %s", error)
+            with suppress(OSError):
+                self.path.with_suffix(".tmp").unlink(missing_ok=True)
+        self._compact_at_bytes = self._size_bytes + COMPACT_BYTES
+
     def _compact(self) -> None:
-        """Rewrite the log with only what is pending: new file, fsync, rename, fsync of the folder."""
+        """A log with only what is pending: new file, fsync, rename, fsync of the folder; then it takes over."""
         fresh = self.path.with_suffix(".tmp")
-        self.close()
-        data = b"".join(_encode(_event_record(item)) for item in self._pending.values())
-        with fresh.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        fd = os.open(fresh, APPEND | os.O_TRUNC, 0o600)
+        try:
+            _write_all(fd, b"".join(_encode(_event_record(item)) for item in self._pending.values()))
+            os.fsync(fd)
+            fresh.replace(self.path)
+        except OSError:
+            os.close(fd)
+            raise
+        self._swap(fd)
         _sync_folder(self.path.parent)
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        self._size_bytes = len(data)
+
+    def _swap(self, fd: int) -> None:
+        self.close()
+        self._fd, self._size_bytes = fd, os.fstat(fd).st_size
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def _event_record(item: Spooled) -> dict[str, Any]:
