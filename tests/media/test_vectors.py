@@ -17,7 +17,6 @@ from onetake.media.flv import FlvDemuxer, FlvError, FlvMuxer, FlvReader, FlvTag,
 from onetake.media.flv.demuxer import Output
 from onetake.media.rtmp import (
     ConnectRequested,
-    MediaTag,
     PublishRequested,
     ServerConnection,
     Unpublished,
@@ -75,7 +74,7 @@ def tags_of(name: str) -> list[FlvTag]:
     data = load(name)
     if MANIFEST[name]["protocol"] == "flv":
         return read_flv(iter([data]))
-    return [event for event in serve(iter([data])) if isinstance(event, MediaTag)]
+    return [event for event in serve(iter([data])) if isinstance(event, FlvTag)]
 
 
 def demux(tags: list[FlvTag]) -> list[Output]:
@@ -171,7 +170,7 @@ class TestPublishers:
         assert connect.app == "live"
         assert connect.tc_url.startswith("rtmp://127.0.0.1:")
         assert publish == PublishRequested(1, "live", "camera-1", "key=s3cret", "live")
-        assert events[-1] == Unpublished(1, clean=True)
+        assert events[-1] == Unpublished(1)
 
     def test_metadata_arrives(self, name: str) -> None:
         metadata = [output for output in demux(tags_of(name)) if isinstance(output, Metadata)]

@@ -15,7 +15,6 @@ from onetake.media.rtmp import (
     ConnectRequested,
     Ended,
     PlayRequested,
-    Pong,
     PublishRequested,
     Refused,
     Request,
@@ -25,6 +24,7 @@ from onetake.media.rtmp import (
     ServerEvent,
     Started,
     Unpublished,
+    encode_media,
     parse_url,
 )
 
@@ -68,7 +68,7 @@ def test_publish() -> None:
     pair.client.send_tag(TAG)
     pair.client.close()
     pair.run()
-    assert pair.server_events[-2:] == [TAG, Unpublished(1, clean=True)]
+    assert pair.server_events[-2:] == [TAG, Unpublished(1)]
 
 
 def test_play() -> None:
@@ -76,10 +76,9 @@ def test_play() -> None:
     pair.run()
     assert Started("NetStream.Play.Start") in pair.client_events
     assert pair.server_events[-1] == PlayRequested(1, "live", "camera", "key=1", -2000.0)
-    pair.server.send_tag(1, TAG)
     pair.client.ping(9)
     pair.run()
-    assert pair.client_events[-2:] == [TAG, Pong(9)]
+    assert pair.client.receive(encode_media(TAG, 1)) == [TAG]
     pair.server.end_play(1)
     pair.run()
     assert pair.client_events[-1] == Ended("NetStream.Play.UnpublishNotify")

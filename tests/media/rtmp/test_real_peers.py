@@ -17,7 +17,6 @@ from onetake.media.flv import FlvTag, TagKind
 from onetake.media.rtmp import (
     ClientConnection,
     ConnectRequested,
-    MediaTag,
     PlayRequested,
     PublishRequested,
     Refused,
@@ -58,7 +57,6 @@ class Service:
             while data := await reader.read(65_536):
                 self._answer(connection, connection.receive(data), writer)
                 await writer.drain()
-        self.events += connection.receive_eof()
         self.ended.set()
         writer.close()
 
@@ -154,8 +152,8 @@ async def test_ffmpeg_publishes_and_ends_cleanly(encoder: str) -> None:
         await asyncio.wait_for(service.ended.wait(), 10)
     assert code == 0
     assert service.events[1] == PublishRequested(1, "live", "camera", "key=1", "live")
-    assert service.events[-1] == Unpublished(1, clean=True)
-    _, units = split(demux([event for event in service.events if isinstance(event, MediaTag)]))
+    assert service.events[-1] == Unpublished(1)
+    _, units = split(demux([event for event in service.events if isinstance(event, FlvTag)]))
     assert len(units[Kind.VIDEO]) == 25
 
 
@@ -192,8 +190,8 @@ async def test_our_client_publishes_to_our_server() -> None:
         events = await talk(ClientConnection(parse_url(address), "publish"), address, tags)
         await asyncio.wait_for(service.ended.wait(), 10)
     assert events == [Started("NetStream.Publish.Start")]
-    assert [event for event in service.events if isinstance(event, MediaTag)] == tags
-    assert service.events[-1] == Unpublished(1, clean=True)
+    assert [event for event in service.events if isinstance(event, FlvTag)] == tags
+    assert service.events[-1] == Unpublished(1)
 
 
 NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
@@ -254,7 +252,7 @@ async def test_our_client_publishes_to_nginx_and_plays_from_it(tmp_path: Path) -
         played: list[FlvTag] = []
         while sum(tag.body[1] for tag in played) < sum(tag.body[1] for tag in media):  # 1 = coded, 0 = header
             events = player.receive(await asyncio.wait_for(download.read(65_536), 10))
-            played += [event for event in events if isinstance(event, MediaTag) and event.kind is not TagKind.SCRIPT]
+            played += [event for event in events if isinstance(event, FlvTag) and event.kind is not TagKind.SCRIPT]
             control.write(player.data_to_send())
         for each in (upload, control):
             each.close()

@@ -115,8 +115,8 @@ class ClientConnection(Peer):
             return self._on_command(message)
         if message.type_id >= MessageType.AUDIO:
             return [*media_tags(message)] if self._mode == "play" else []
-        pong = self._control(message)
-        return [pong] if pong else []
+        self._control(message)
+        return []
 
     def _on_command(self, message: Message) -> list[ClientEvent]:
         name, transaction, arguments = command_values(message)

@@ -5,8 +5,6 @@ from typing import TypeAlias
 
 from onetake.media.flv.tags import FlvTag
 
-MediaTag = FlvTag
-
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequested:
@@ -45,10 +43,9 @@ class PlayRequested:
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """The publisher stopped: `clean` = it said so, else the connection ended."""
+    """The publisher said that it stops."""
 
     stream_id: int
-    clean: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +61,6 @@ class PauseChanged:
 
     stream_id: int
     paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """The answer to `ping`, with the number that was sent."""
-
-    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +86,5 @@ class Ended:
 
 
 Request: TypeAlias = ConnectRequested | PublishRequested | PlayRequested
-ServerEvent: TypeAlias = Request | FlvTag | Unpublished | PlayStopped | PauseChanged | Pong | Refused
-ClientEvent: TypeAlias = FlvTag | Started | Ended | Refused | Pong
+ServerEvent: TypeAlias = Request | FlvTag | Unpublished | PlayStopped | PauseChanged | Refused
+ClientEvent: TypeAlias = FlvTag | Started | Ended | Refused

@@ -6,7 +6,6 @@ from typing import Final
 from onetake.media import amf
 from onetake.media.flv.tags import HEADER_BYTES, FlvTag, TagKind
 from onetake.media.rtmp.chunks import ChunkReader
-from onetake.media.rtmp.events import Pong
 from onetake.media.rtmp.handshake import ClientHandshake, ServerHandshake
 from onetake.media.rtmp.messages import (
     AUDIO_CSID,
@@ -58,7 +57,7 @@ class Peer:
         return data
 
     def ping(self, value: int) -> None:
-        """Queue a ping request; the answer comes as `Pong`."""
+        """Queue a ping request. Its answer is not waited for: a dead peer leaves it unacknowledged in TCP."""
         self._out.append(user_control(UserControl.PING_REQUEST, value & 0xFFFFFFFF))
 
     def _take(self, data: bytes) -> bool:
@@ -91,7 +90,7 @@ class Peer:
         self._out.append(control(MessageType.WINDOW_ACK_SIZE, struct.pack(">I", OUR_WINDOW_BYTES)))
         self._out.append(control(MessageType.SET_CHUNK_SIZE, struct.pack(">I", OUR_CHUNK_BYTES)))
 
-    def _control(self, message: Message) -> Pong | None:
+    def _control(self, message: Message) -> None:
         """Obey a protocol control message; others are left alone. Raises RtmpError."""
         kind, body = message.type_id, message.body
         value = int.from_bytes(body[:4], "big")
@@ -106,16 +105,12 @@ class Peer:
         elif kind == MessageType.WINDOW_ACK_SIZE:
             self._window_bytes = max(value, _MIN_WINDOW_BYTES)
         elif kind == MessageType.USER_CONTROL:
-            return self._user_control(body)
-        return None
+            self._user_control(body)
 
-    def _user_control(self, body: bytes) -> Pong | None:
+    def _user_control(self, body: bytes) -> None:
         event, value = int.from_bytes(body[:2], "big"), int.from_bytes(body[2:6], "big")
         if event == UserControl.PING_REQUEST:
             self._out.append(user_control(UserControl.PING_RESPONSE, value))
-        elif event == UserControl.PING_RESPONSE:
-            return Pong(value)
-        return None
 
 
 def media_tags(message: Message) -> list[FlvTag]:

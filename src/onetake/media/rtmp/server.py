@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from onetake.media import amf
-from onetake.media.flv.tags import FOURCC, FlvTag
+from onetake.media.flv.tags import FOURCC
 from onetake.media.rtmp.events import (
     ConnectRequested,
     PauseChanged,
@@ -33,7 +33,7 @@ from onetake.media.rtmp.messages import (
     status,
     user_control,
 )
-from onetake.media.rtmp.peer import Peer, command_values, encode_media, media_tags
+from onetake.media.rtmp.peer import Peer, command_values, media_tags
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MAX_QUERY_CHARS: Final = 1024
@@ -82,24 +82,14 @@ class ServerConnection(Peer):
             events += self._handle(message)
         return events
 
-    def receive_eof(self) -> list[ServerEvent]:
-        """The transport ended: what that means for the streams."""
-        events: list[ServerEvent] = []
-        if self._publishing:
-            events.append(Unpublished(self._publishing.stream_id, clean=False))
-        events += [PlayStopped(stream_id) for stream_id in sorted(self._playing)]
-        self._publishing = None
-        self._playing.clear()
-        return events
-
     def _handle(self, message: Message) -> list[ServerEvent]:
         if message.type_id in _MEDIA:
             admitted = self._publishing is not None and self._publishing.stream_id == message.stream_id
             return [*media_tags(message)] if admitted else []
         if message.type_id in _COMMANDS:
             return self._on_command(message)
-        pong = self._control(message)
-        return [pong] if pong else []
+        self._control(message)
+        return []
 
     def _on_command(self, message: Message) -> list[ServerEvent]:
         name, transaction, arguments = command_values(message)
@@ -275,17 +265,13 @@ class ServerConnection(Peer):
             self._publishing = None
             self._out.append(command(stream_id, "onFCUnpublish", 0, None, _info("NetStream.Unpublish.Success")))
             self._out.append(status(stream_id, "NetStream.Unpublish.Success", "Stopped publishing."))
-            return [Unpublished(stream_id, clean=True)]
+            return [Unpublished(stream_id)]
         if stream_id in self._playing:
             self._playing.discard(stream_id)
             return [PlayStopped(stream_id)]
         return []
 
     # -- out -----------------------------------------------------------------------------------------------------
-
-    def send_tag(self, stream_id: int, tag: FlvTag) -> None:
-        """Queue one media message for a player. Many players: share the bytes of `encode_media` instead."""
-        self._out.append(encode_media(tag, stream_id))
 
     def end_play(self, stream_id: int, description: str = "The stream has ended.") -> None:
         """Tell a player that the live stream is over."""
