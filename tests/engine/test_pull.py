@@ -213,6 +213,13 @@ async def test_rtmp_by_nginx(kit: PullKit, clips: Path, tmp_path: Path) -> None:
         await tap.until_units(30, Kind.AUDIO)
 
 
+async def test_a_picture_that_is_told_of_only_by_the_next_keyframe_is_waited_for(kit: PullKit, tmp_path: Path) -> None:
+    slow = encode(tmp_path / "slow.mp4", *X264, "-g", "225", "-c:a", "aac", "-shortest", seconds=9)
+    async with nginx_rtmp(tmp_path, slow) as port, Tap(kit, f"rtmp://{SITE}:{port}/live/x") as tap:
+        await tap.until_units(30, Kind.AUDIO)
+        await tap.until_units(30)
+
+
 @asynccontextmanager
 async def tls_in_front_of(port: int, certificate: Path) -> AsyncIterator[int]:
     """A port that speaks TLS and passes everything on to `port`."""

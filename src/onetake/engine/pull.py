@@ -244,7 +244,9 @@ class Puller:
         paced = plan is not None and plan.finite
         endless = paced and self._spec.loop
         url = account.plain_url(self._spec.url)
-        return build.from_url(url, Scheme.HTTP, http_proxy=account.proxy_url, paced=paced, endless=endless)
+        single = plan is not None and plan.single
+        proxy = account.proxy_url
+        return build.from_url(url, Scheme.HTTP, http_proxy=proxy, paced=paced, endless=endless, single=single)
 
     def _input(self, pinned: Pinned, plan: Plan | None) -> Input:
         scheme = Scheme(pinned.target.scheme)
@@ -254,6 +256,7 @@ class Puller:
             tls_name=pinned.target.host if scheme is Scheme.RTMPS else "",
             rtmp_tc_url="" if scheme is Scheme.SRT else _tc_url(self._spec.url),
             paced=plan is not None and plan.finite,
+            single=plan is not None and plan.single,
         )
 
     async def _probe(self, source: _Source) -> Plan:

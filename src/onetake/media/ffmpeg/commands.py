@@ -25,6 +25,11 @@ DECODERS = (
 IO_TIMEOUT_US = 15_000_000
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
+LIVE_PROBE_BYTES = 32 << 20
+LIVE_ANALYZE_US = 12_000_000
+"""How long a live source may keep its second track to itself: some servers tell of the picture with its next keyframe,
+which can be ten seconds away. Where both are known the search ends."""
+KNOWN_ANALYZE_US = 1_000_000
 MAX_STREAMS = 64
 
 
@@ -145,6 +150,7 @@ def from_url(
     http_proxy: str = "",
     paced: bool = False,
     endless: bool = False,
+    single: bool = False,
 ) -> Input:
     """A network source.
 
@@ -157,6 +163,7 @@ def from_url(
         http_proxy: our guarding proxy; without it an http source is refused.
         paced: read in real time (a file, not a live stream).
         endless: read over and over.
+        single: it is known to have one track only, so that no other one is waited for.
 
     Raises:
         FormatNotAllowed: the URL has another scheme, or an http source would go out unguarded.
@@ -164,7 +171,8 @@ def from_url(
     if urlsplit(url).scheme.lower() != scheme or (scheme is Scheme.HTTP and not http_proxy):
         raise FormatNotAllowed
     check_query(url)
-    args = ["-protocol_whitelist", _PROTOCOLS[scheme], "-format_whitelist", _FORMATS[scheme], *_limits()]
+    limits = _limits(LIVE_PROBE_BYTES, KNOWN_ANALYZE_US if single else LIVE_ANALYZE_US)
+    args = ["-protocol_whitelist", _PROTOCOLS[scheme], "-format_whitelist", _FORMATS[scheme], *limits]
     args += ["-stream_loop", "-1"] if endless else []
     args += ["-readrate", "1", "-readrate_initial_burst", "2"] if paced else []
     args += _scheme_options(scheme, tls_name, rtmp_tc_url, http_proxy)
@@ -260,10 +268,10 @@ def operand(path: Path) -> str:
     return text
 
 
-def _limits() -> list[str]:
+def _limits(probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> list[str]:
     return [
         *("-codec_whitelist", DECODERS, "-max_streams", str(MAX_STREAMS)),
-        *("-probesize", str(PROBE_BYTES), "-analyzeduration", str(ANALYZE_US)),
+        *("-probesize", str(probe_bytes), "-analyzeduration", str(analyze_us)),
     ]
 
 

@@ -46,6 +46,11 @@ class Plan:
         """Whether the source has an end, so that it must be read at its own pace."""
         return self.duration_s is not None
 
+    @property
+    def single(self) -> bool:
+        """Whether only one of its tracks is taken, or it has no other."""
+        return self.video is None or self.audio is None
+
 
 def parse_stream_list(lines: Iterable[str]) -> list[SourceTrack]:
     """The tracks in framecrc's header, in its order; unknown lines are skipped."""
