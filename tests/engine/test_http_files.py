@@ -261,6 +261,9 @@ async def test_a_rolling_window_loses_its_back(files: Files, tmp_path: Path, mon
     assert (await files.get(f"{base}/s/{prefix}/0.m4s")).status == 200
     assert recorded.writer.drop_before(recorded.parts[len(recorded.parts) // 2].wall_ms)
     assert (await files.get(f"{base}/s/{prefix}/0.m4s")).status == 404
+    text = (await files.get(f"{base}/index.m3u8")).text
+    assert uris(text)[0].endswith(f"/{re.findall(r'MEDIA-SEQUENCE:([0-9]+)', text)[0]}.m4s")
+    assert "PLAYLIST-TYPE" not in text
     last = recorded.parts[-1].msn
     assert (await files.get(f"{base}/s/{prefix}/{last - 1}.m4s")).status == 200
     assert (await files.get(f"{base}/s/{prefix}/{last}.m4s")).status == 404

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from onetake.kit.errors import NotFound
 from onetake.media.codecs import rfc6381
@@ -85,16 +86,24 @@ class SegmentTable:
         return Slice(self._video, offset, end - offset) if end > offset else None
 
 
+class State(NamedTuple):
+    """What the disk says of an asset: whether more may come, whether it is a rolling window, its renditions."""
+
+    growing: bool
+    window: bool
+    names: tuple[str, ...]
+
+
 class Rendition:
     """One rendition of an asset, open. `videos` are its MP4s in order."""
 
-    def __init__(self, folder: Path, *, growing: bool) -> None:
+    def __init__(self, folder: Path, *, growing: bool, window: bool = False) -> None:
         self.folder = folder
         self.growing = growing
         self.videos = video_files(folder)
         if not self.videos:
             raise NotFound
-        self.title = VodTitle(self.videos, live=growing)
+        self.title = VodTitle(self.videos, live=growing, window=window)
         self._fds: dict[str, int] = {}
         self._tables = None if growing else [SegmentTable(video) for video in self.videos]
 
@@ -136,19 +145,28 @@ class Rendition:
 class Asset:
     """A recording, its renditions opened as they are asked for. `users` requests hold it at present.
 
-    `names` are the renditions on disk that can be streamed, the source first; empty when there are only pictures.
+    `state.names` can be streamed, the source first; empty when there are only pictures.
     """
 
     id: uuid.UUID
     folder: Path
-    growing: bool
-    names: tuple[str, ...]
+    state: State
     renditions: dict[str, Rendition] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
     evicted: bool = False
     looked_s: float = 0.0
     used_s: float = 0.0
+
+    @property
+    def growing(self) -> bool:
+        """Whether more may come."""
+        return self.state.growing
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The renditions that can be streamed, the source first."""
+        return self.state.names
 
     def close(self) -> None:
         """Give everything back."""
@@ -190,7 +208,7 @@ class Assets:
             raise NotFound
         async with asset.lock:
             if name not in asset.renditions:
-                asset.renditions[name] = await asyncio.to_thread(_open_rendition, asset.folder / name, asset.growing)
+                asset.renditions[name] = await asyncio.to_thread(_open_rendition, asset.folder / name, asset.state)
         return asset.renditions[name]
 
     async def playlist(self, asset: Asset, rendition: Rendition, form: Form) -> tuple[bytes, bytes]:
@@ -254,9 +272,9 @@ class Assets:
             folder = asset_folder(self._data_dir, asset_id)
         except ValueError:
             raise NotFound from None
-        growing, names = await asyncio.to_thread(_state_on_disk, self._data_dir, asset_id, folder)
+        state = await asyncio.to_thread(_state_on_disk, self._data_dir, asset_id, folder)
         now = time.monotonic()
-        made = self._open.setdefault(asset_id, Asset(asset_id, folder, growing, names, looked_s=now, used_s=now))
+        made = self._open.setdefault(asset_id, Asset(asset_id, folder, state, looked_s=now, used_s=now))
         self._open.move_to_end(asset_id)
         while len(self._open) > MAX_OPEN:
             self._evict(next(iter(self._open.values())))
@@ -278,7 +296,7 @@ class Assets:
                 return
             asset.looked_s = time.monotonic()
             try:
-                asset.growing, asset.names = await asyncio.to_thread(_refresh, self._data_dir, asset)
+                asset.state = await asyncio.to_thread(_refresh, self._data_dir, asset)
             except Outdated:
                 self._evict(asset)
                 raise
@@ -348,9 +366,9 @@ def _open(path: Path) -> int:
     return fd
 
 
-def _open_rendition(folder: Path, growing: bool) -> Rendition:
+def _open_rendition(folder: Path, state: State) -> Rendition:
     try:
-        return Rendition(folder, growing=growing)
+        return Rendition(folder, growing=state.growing, window=state.window)
     except (BadIndex, OSError):
         raise NotFound from None
 
@@ -359,36 +377,39 @@ def _names_of(index: IndexReader) -> tuple[str, int, int]:
     return index.header.prefix, index.header.first_msn, index.header.init_bytes
 
 
-def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> tuple[bool, tuple[str, ...]]:
-    """Whether more may come (it is being written, is a rolling window, or may go on), and the renditions.
+def _state_on_disk(data_dir: Path, asset_id: uuid.UUID, folder: Path) -> State:
+    """The state of an asset. More may come when it is being written, is a rolling window, or was interrupted.
 
     Raises:
         NotFound: the folder is not there.
     """
     if not folder.is_dir() or folder.is_symlink():
         raise NotFound
-    growing = open_marker(data_dir, asset_id).exists() or _may_go_on(folder / SHEET)
-    return growing, rendition_names(folder)
+    listed = open_marker(data_dir, asset_id).exists()
+    sheet = {} if listed else _read_sheet(folder / SHEET)
+    window = sheet.get("trigger") == WINDOW_TRIGGER
+    growing = listed or window or sheet.get("state") == INTERRUPTED
+    return State(growing, window, rendition_names(folder))
 
 
-def _may_go_on(path: Path) -> bool:
-    """Whether a recording's sheet says so although the recording is not listed as open."""
+def _read_sheet(path: Path) -> dict[str, Any]:
+    """The sheet of a recording; empty when there is none that can be read."""
     try:
         with path.open("rb") as file:
             sheet = json.loads(file.read(MAX_SHEET_BYTES))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(sheet, dict) and (sheet.get("trigger") == WINDOW_TRIGGER or sheet.get("state") == INTERRUPTED)
+        return {}
+    return sheet if isinstance(sheet, dict) else {}
 
 
-def _refresh(data_dir: Path, asset: Asset) -> tuple[bool, tuple[str, ...]]:
-    growing, names = _state_on_disk(data_dir, asset.id, asset.folder)
-    if growing and not asset.growing:
+def _refresh(data_dir: Path, asset: Asset) -> State:
+    state = _state_on_disk(data_dir, asset.id, asset.folder)
+    if state.growing and not asset.growing:
         raise Outdated
     if asset.growing:
         for rendition in asset.renditions.values():
-            rendition.refresh(ended=not growing)
-    return growing, names
+            rendition.refresh(ended=not state.growing)
+    return state
 
 
 def _both_forms(rendition: Rendition, form: Form) -> tuple[bytes, bytes]:

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import gzip
+import itertools
 import os
 import subprocess
 import zlib
@@ -151,6 +152,46 @@ class TestWholeTexts:
             grown = title.playlist(form).plain.decode()
         with VodTitle(videos) as fresh:
             assert grown == fresh.playlist(form).plain.decode().replace("TYPE:VOD", "TYPE:EVENT")
+
+    def test_a_rolling_window_counts_on_and_is_no_event(self, tmp_path: Path) -> None:
+        parts = synthetic(40, first_msn=7)
+        writer = RecordingWriter(recording_place(tmp_path, uuid7()), WriterOptions(0, rotate_after_s=1.5))
+        for part in parts:
+            writer.append(part)
+        texts = []
+        for first in (0, parts[12].wall_ms):
+            writer.drop_before(first)
+            with VodTitle(video_files(writer.place.folder), live=True, window=True) as title:
+                texts.append(title.playlist().plain.decode())
+        writer.close()
+        first_msns = [int(text.partition("MEDIA-SEQUENCE:")[2].partition("\n")[0]) for text in texts]
+        assert first_msns[0] == 7
+        assert first_msns[1] > 7
+        for text, msn in zip(texts, first_msns, strict=True):
+            assert "PLAYLIST-TYPE" not in text
+            assert f"\ns/0123456789ab/{msn}.m4s\n" in text
+            assert f"/{msn - 1}.m4s" not in text
+
+    def test_the_target_duration_of_a_growing_list_never_changes(self, tmp_path: Path) -> None:
+        long_parts = [dataclasses.replace(part, duration_ticks=9 * 90_000, dts_ticks=number * 9 * 90_000,
+                                          starts_segment=True, ends_segment=True, msn=number)
+                      for number, part in enumerate(synthetic(5)[:1] * 5)]  # fmt: skip
+        writer = RecordingWriter(recording_place(tmp_path, uuid7()), WriterOptions(0))
+        writer.append(long_parts[0])
+        videos = video_files(writer.place.folder)
+        with VodTitle(videos, live=True) as title:
+            texts = [title.playlist().plain.decode()]
+            for part in long_parts[1:]:
+                writer.append(part)
+                title.refresh(videos)
+                texts.append(title.playlist().plain.decode())
+            writer.close()
+            title.refresh(videos, ended=True)
+            texts.append(title.playlist().plain.decode())
+        assert all("#EXT-X-TARGETDURATION:6\n" in text for text in texts)
+        assert all(after.startswith(before) for before, after in itertools.pairwise(texts))
+        with VodTitle(videos) as fresh:
+            assert "#EXT-X-TARGETDURATION:9\n" in fresh.playlist().plain.decode()
 
 
 def synthetic(count: int, prefix: str = "0123456789ab", first_msn: int = 0, gap_s: float = 0) -> list[Part]:

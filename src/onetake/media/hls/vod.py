@@ -98,9 +98,8 @@ def _segment(start: IndexRecord, last: IndexRecord, end_ticks: int, first_msn: i
 class _Growing:
     """One playlist text in one form, which takes up what the indexes gain."""
 
-    def __init__(self, form: Form, base: str, *, live: bool, target_s: int = TARGET_DURATION_S) -> None:
+    def __init__(self, form: Form, base: str, kind: str, target_s: int = TARGET_DURATION_S) -> None:
         self.form = form
-        self.live = live
         self.target_s = target_s
         self.files = 0
         self._base = base
@@ -108,11 +107,7 @@ class _Growing:
         self._before: _File | None = None
         self._last_msn = -1
         self._expected_ms = 0.0
-        kind = "EVENT" if live else "VOD"
-        self._text = GrowingText(
-            f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target_s}\n"
-            f"#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:{kind}\n"
-        )
+        self._text = GrowingText(f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target_s}\n{kind}")
 
     def take(self, files: Sequence[_File], *, ended: bool, meter: RateMeter | None) -> int:
         """Read what is new; the longest segment seen, in seconds rounded."""
@@ -181,13 +176,15 @@ class VodTitle:
     """A recording as HLS. Synchronous disk reads: for threads, or for the file process.
 
     `live`: it is still being written when this object is made; `refresh` looks for more until told that it has ended.
+    `window`: its oldest files go; make another object then.
     `base`: put before every URI of the playlists, for playlists that lie above their files. `rates` is filled by the
     first `playlist`. Raises `BadIndex` and `OSError`.
     """
 
-    def __init__(self, videos: Sequence[Path], *, live: bool = False, base: str = "") -> None:
+    def __init__(self, videos: Sequence[Path], *, live: bool = False, window: bool = False, base: str = "") -> None:
         self.rates = RateMeter()
         self._live = live
+        self._window = window
         self._ended = not live
         self._base = base
         self._files: list[_File] = []
@@ -236,15 +233,21 @@ class VodTitle:
         return self._bodies[form]
 
     def _build(self, form: Form) -> Body:
-        text = self._texts.get(form) or _Growing(form, self._base, live=self._live)
+        text = self._texts.get(form) or _Growing(form, self._base, self._kind())
         self._metered = self._metered or form
         meter = self.rates if self._metered is form else None
         longest = text.take(self._files, ended=self._ended, meter=meter)
-        if longest > text.target_s:
-            text = _Growing(form, self._base, live=self._live, target_s=longest)
+        if longest > text.target_s and not self._live:
+            text = _Growing(form, self._base, self._kind(), target_s=longest)
             text.take(self._files, ended=self._ended, meter=None)
         self._texts[form] = text
         return text.body(ended=self._ended)
+
+    def _kind(self) -> str:
+        """What may happen to the list: nothing, it may grow, or it may also lose its front (RFC 8216bis §4.4.3.5)."""
+        if self._window and self._files:
+            return f"#EXT-X-MEDIA-SEQUENCE:{self._files[0].header.first_msn}\n"
+        return f"#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:{'EVENT' if self._live else 'VOD'}\n"
 
     def resolve(self, name: MediaName, file_number: int | None = None) -> Slice | None:
         """The bytes of a virtual segment or init; None when this title does not have it.
