@@ -107,7 +107,7 @@ def of_stream(all_packets: list[Packet], stream: int) -> list[Packet]:
     return [packet for packet in all_packets if packet.stream == stream]
 
 
-def assert_same(sent: list[Packet], got: list[Packet], *, tolerance_s: float = 0.0015) -> None:
+def assert_same(sent: list[Packet], got: list[Packet], *, tolerance_s: float = 0.00101) -> None:
     """Packet by packet: same number, same payloads, same times between the packets of all streams.
 
     FLV rounds every time to a millisecond, so two times may be half of one off each. Audio from before the first

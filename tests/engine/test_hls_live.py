@@ -57,7 +57,7 @@ class TestRealPlayers:
             await publisher
         assert_same(sent, got)
 
-    @pytest.mark.parametrize("name", ["hevc", "av1", "audio_only", "video_only"])
+    @pytest.mark.parametrize("name", ["hevc", "av1", "audio_only", "video_only", "fps60", "vfr", "surround"])
     async def test_every_codec_plays_after_the_end(self, name: str, clip: ClipMaker, tmp_path: Path) -> None:
         source = clip(name, 5)
         async with live(tmp_path) as server:
@@ -143,6 +143,7 @@ class TestBlockingReload:
     async def test_a_delta_update_skips_what_is_known(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with live(tmp_path) as server:
             await push(clip("h264_aac", 60), server.rtmp("cam"), realtime=False)
+            await server.state("cam", PushState.OFFLINE)
             life = server.server.hub.life("cam")
             assert life is not None
             life.playlist.ended = False
