@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.engine.rtmp_client import RtmpPublisher, flv_tags
 from tests.engine.servers import Live, live, until
 from tests.engine.test_hooks import Receiver, serving
@@ -141,6 +142,49 @@ class TestOnDemand:
                 status, _ = await server.get("/live/away.flv")
             assert status == 404
             assert state_of(server, "away") == "failed"
+
+    async def test_an_idle_one_is_looked_at_without_being_pulled(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("onetake.engine.pulls.PROBE_PATIENCE_S", 30.0)
+        allowed = ("127.0.0.1",)
+        async with (
+            live(tmp_path / "near", allow_private=allowed) as server,
+            live(tmp_path / "far", standalone=False) as far,
+        ):
+            await far.server.store.put_stream(StreamConfig("hall", pull=PATTERN))
+            await far.part("hall", 1, timeout_s=30)
+            origin = {"url": far.url("/live/hall.flv"), "on_demand": True}
+            await server.server.store.put_stream(StreamConfig("cam", pull=origin))
+            status, found = await server.call("POST", "/control/streams/cam/probe")
+            assert (status, [track["codec"] for track in found["tracks"]]) == (200, ["h264", "aac"])
+            assert found["tracks"][0]["width"] > 0
+            assert state_of(server, "cam") == "idle"
+            assert "cam" not in server.server.hub.streams
+            missing = origin | {"url": far.url("/live/nobody.flv")}
+            await server.server.store.put_stream(StreamConfig("cam", pull=missing))
+            assert (await server.call("POST", "/control/streams/cam/probe"))[1]["error"] == "source_not_found"
+
+    async def test_a_look_takes_no_longer_than_the_asker_waits_and_is_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        accepted: list[asyncio.StreamWriter] = []
+        silent = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/x.flv"
+        async with silent, live(tmp_path, allow_private=("127.0.0.1",)) as server:
+            monkeypatch.setattr("onetake.engine.pulls.PROBE_PATIENCE_S", 0.0)
+            await server.server.store.put_stream(StreamConfig("cam", pull={"url": url, "on_demand": True}))
+            for _ in range(3):
+                assert await server.call("POST", "/control/streams/cam/probe") == (200, {})
+            await until(lambda: bool(accepted), timeout_s=30)
+            accepted[0].write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            monkeypatch.setattr("onetake.engine.pulls.PROBE_PATIENCE_S", 30.0)
+            assert (await server.call("POST", "/control/streams/cam/probe"))[1]["error"] == "source_not_found"
+            assert len(accepted) == 1
+            accepted[0].close()
+            await server.server.store.put_stream(StreamConfig("always", pull=PATTERN))
+            for other in ("always", "unknown"):
+                assert await server.call("POST", f"/control/streams/{other}/probe") == (200, {})
 
     async def test_nobody_without_a_token_starts_it(self, tmp_path: Path) -> None:
         async with live(tmp_path, standalone=False, token_secret=b"x" * 32) as server:

@@ -9,7 +9,8 @@ from onetake.kit.errors import LANGS, AppError
 from onetake.kit.ssrf import AddressRefused, UrlRefused
 from onetake.media.ffmpeg.errors import UnsupportedCodec
 from onetake.sources.models import LiveSource
-from onetake.sources.status import explain, source_status
+from onetake.sources.schemas import SourceStatus
+from onetake.sources.status import add_probe, explain, may_be_probed, source_status
 
 LIVE: dict[str, Any] = {
     "name": "abc",
@@ -102,3 +103,48 @@ def test_an_error_keeps_its_parameters_on_the_way(error: AppError, words: tuple[
 def test_a_switched_off_or_unknown_source_is_not_online() -> None:
     assert source_status(source(is_active=False), LIVE, "en").state == "disabled"
     assert source_status(source(), None, "en").state == "offline"
+
+
+class TestIdle:
+    """A source on demand that nobody watches: only a look at it tells whether it could be had."""
+
+    IDLE: dict[str, Any] = {"state": "offline", "pull": {"state": "idle"}}
+
+    @pytest.mark.parametrize(
+        ("fields", "detail", "probed"),
+        [
+            ({}, IDLE, True),
+            ({"pull_mode": "always"}, IDLE, False),
+            ({"is_active": False}, IDLE, False),
+            ({}, None, False),
+            ({}, IDLE | {"state": "grace"}, False),
+            ({}, LIVE, False),
+            ({}, IDLE | {"pull": {"state": "connecting"}}, False),
+        ],
+    )
+    def test_only_idle_ones_are_looked_at(
+        self, fields: dict[str, object], detail: dict[str, Any] | None, probed: bool
+    ) -> None:
+        assert may_be_probed(source(**({"pull_mode": "on_demand"} | fields)), detail) is probed
+
+    def test_what_was_found_is_told(self) -> None:
+        tracks = [
+            {"kind": "video", "codec": "h264", "width": 1280, "height": 720, "sample_rate": 0},
+            {"kind": "audio", "codec": "aac", "width": 0, "height": 0, "sample_rate": 48000},
+        ]
+        status = self.status({"tracks": tracks})
+        assert (status.online, status.state, status.codec, status.resolution) == (True, "idle", "h264", "1280x720")
+        assert (status.tracks[1].width, status.tracks[1].sample_rate) == (None, 48000)
+
+    def test_why_it_cannot_be_had_is_told(self) -> None:
+        status = self.status({"error": "source_unauthorized", "detail": "english", "params": {}})
+        assert (status.online, status.state, status.error_code) == (False, "failed", "source_unauthorized")
+        assert status.last_error == "源站要求用户名和密码，或拒绝访问。"
+
+    def test_what_is_not_known_yet_stays_offline(self) -> None:
+        status = self.status({})
+        assert (status.online, status.state, status.last_error) == (False, "offline", None)
+
+    def status(self, probe: dict[str, Any]) -> SourceStatus:
+        rare = source(pull_mode="on_demand")
+        return add_probe(source_status(rare, self.IDLE, "zh-CN"), probe, "zh-CN")

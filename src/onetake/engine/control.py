@@ -61,6 +61,7 @@ class Control:
             ("PUT", "/control/streams/{name}", self._put_stream),
             ("DELETE", "/control/streams/{name}", self._delete_stream),
             ("POST", "/control/streams/{name}/end", self._end_stream),
+            ("POST", "/control/streams/{name}/probe", self._probe_stream),
             ("GET", "/control/recordings", self._list_recordings),
             ("POST", "/control/record/start", self._start_recording),
             ("POST", "/control/record/stop", self._stop_recording),
@@ -113,6 +114,9 @@ class Control:
 
     async def _end_stream(self, request: web.Request) -> Any:
         return {"ended": self._hub.end(request.match_info["name"], "ended_by_control")}
+
+    async def _probe_stream(self, request: web.Request) -> Any:
+        return await self._registry.probe(request.match_info["name"])
 
     async def _kick(self, request: web.Request) -> Any:
         client_id = short_text(await read_json(request), "client_id")

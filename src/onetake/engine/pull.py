@@ -9,7 +9,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -191,15 +191,38 @@ class Puller:
             )
             await asyncio.sleep(delay_s)
 
+    async def probe(self) -> Plan:
+        """What the source has to give at this moment, without taking it in.
+
+        Raises:
+            AppError: why it cannot be had.
+        """
+        found: list[Plan] = []
+
+        async def look(source: _Source) -> None:
+            found.append(source.plan or await self._probe(source))
+
+        error = await self._attempt(look)
+        if error is not None:
+            raise error
+        return found[0]
+
     async def _one_run(self) -> AppError:
         """Connect and read until the source ends; always tells why it ended."""
-        guard = None
+
+        async def take_in(source: _Source) -> None:
+            await self._read(source, self._plan or source.plan or await self._probe(source))
+
+        return await self._attempt(take_in) or SourceEnded()
+
+    async def _attempt(self, work: Callable[[_Source], Awaitable[None]]) -> AppError | None:
+        """Open the source for `work`; why that failed, None when it did not."""
+        guard: Account | Gate | None = None
+        error: AppError | None = None
         try:
             async with self._opened() as source:
                 guard = source.guard
-                plan = self._plan or source.plan or await self._probe(source)
-                await self._read(source, plan)
-            error: AppError = SourceEnded()
+                await work(source)
         except AppError as raised:
             error = raised
         except FlvError as raised:

@@ -6,7 +6,7 @@ A stream with `on_demand` is pulled only while somebody watches or records it: t
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 30.0
 """A stream on demand is pulled for this long after the last one who wanted it."""
+PROBED_FOR_S = 30.0
+"""So long a look at an idle source is good for."""
+PROBE_PATIENCE_S = 6.0
+PROBES_AT_ONCE = 4
 
 
 class PullFeed:
@@ -109,6 +113,8 @@ class _Pull:
     feed: PullFeed
     active: bool = False
     wanted_s: float = 0.0
+    probe: asyncio.Task[dict[str, Any]] | None = None
+    probed_s: float = 0.0
 
 
 class Pulls:
@@ -132,6 +138,7 @@ class Pulls:
         self._pulls: dict[str, _Pull] = {}
         self._invalid: dict[str, AppError] = {}
         self._stopping: set[asyncio.Task[None]] = set()
+        self._probes = asyncio.Semaphore(PROBES_AT_ONCE)
 
     async def start(self) -> None:
         """Begin with what is wanted now, then follow changes."""
@@ -142,7 +149,7 @@ class Pulls:
 
     async def close(self) -> None:
         """Stop every child."""
-        await asyncio.gather(*(pull.puller.stop() for pull in self._pulls.values()), *self._stopping)
+        await asyncio.gather(*(_end(pull) for pull in self._pulls.values()), *self._stopping)
         await self._proxy.close()
 
     async def bring(self, name: str, patience_s: float) -> None:
@@ -157,6 +164,19 @@ class Pulls:
                 await pull.feed.settled.wait()
         except TimeoutError:
             log.info("pull %s: no media within %g s", name, patience_s)
+
+    async def probe(self, name: str) -> dict[str, Any]:
+        """What an idle source on demand would give: `{tracks}`, or `{error, detail, params}` when it cannot be had.
+
+        Empty when the stream is no such source, or when it is not known within a few seconds: ask again then.
+        """
+        pull = self._pulls.get(name)
+        if pull is None or not pull.on_demand or pull.active:
+            return {}
+        if pull.probe is None or (pull.probe.done() and self._hub.now_s() - pull.probed_s >= PROBED_FOR_S):
+            pull.probe = asyncio.create_task(self._look_at(pull), name=f"probe {pull.spec.shown}")
+        done, _ = await asyncio.wait({pull.probe}, timeout=PROBE_PATIENCE_S)
+        return {} if not done or pull.probe.cancelled() else pull.probe.result()
 
     def tick(self) -> None:
         """Go on with what is wanted, stop what nobody has wanted for a while."""
@@ -218,11 +238,28 @@ class Pulls:
         self._stop(pull)
         self._pulls[name] = self._idle(name, pull.spec, on_demand=True)
 
+    async def _look_at(self, pull: _Pull) -> dict[str, Any]:
+        try:
+            async with self._probes:
+                plan = await pull.puller.probe()
+            return {"tracks": [asdict(track) for track in (plan.video, plan.audio) if track is not None]}
+        except AppError as error:
+            return _told(error)
+        finally:
+            pull.probed_s = self._hub.now_s()
+
     def _stop(self, pull: _Pull) -> None:
         pull.feed.close()
-        task = asyncio.get_running_loop().create_task(pull.puller.stop())
+        task = asyncio.get_running_loop().create_task(_end(pull))
         self._stopping.add(task)
         task.add_done_callback(partial(self._stopping.discard))
+
+
+async def _end(pull: _Pull) -> None:
+    if pull.probe is not None:
+        pull.probe.cancel()
+        await asyncio.wait({pull.probe})
+    await pull.puller.stop()
 
 
 def _wish(config: StreamConfig | None) -> tuple[object, bool] | None:

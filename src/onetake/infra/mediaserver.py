@@ -144,6 +144,10 @@ class MediaServer(_Line):
         """End a live session now."""
         await self._call("POST", f"/control/streams/{name}/end")
 
+    async def probe(self, name: str) -> dict[str, Any]:
+        """What an idle source on demand would give: `{tracks}`, `{error, detail, params}`, or nothing if unknown."""
+        return await self._call("POST", f"/control/streams/{name}/probe")
+
     async def record_start(self, stream: str, preroll_s: float) -> dict[str, Any]:
         """Record a live stream; the recording's sheet."""
         return await self._call("POST", "/control/record/start", {"stream": stream, "preroll_s": preroll_s})

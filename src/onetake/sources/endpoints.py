@@ -30,7 +30,7 @@ from onetake.sources.schemas import (
     SourceView,
 )
 from onetake.sources.service import NewKey
-from onetake.sources.status import source_status
+from onetake.sources.status import add_probe, may_be_probed, source_status
 from onetake.sources.watch import SourceWatch
 
 router = APIRouter(prefix="/api/sources", tags=["sources"])
@@ -142,11 +142,16 @@ async def rotate_key(
     responses=answers(503),
 )
 async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: MediaDep) -> SourceStatus:
-    """Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers."""
+    """Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers.
+
+    An idle source on demand is looked at without being pulled; that look is good for half a minute.
+    """
     async with db.read() as session:
         source = await service.get_source(session, id)
-    details = {stream["name"]: stream for stream in (await media.streams())["streams"]}
-    return source_status(source, details.get(source.stream_name), request_language(request.scope))
+    detail = next((one for one in (await media.streams())["streams"] if one["name"] == source.stream_name), None)
+    lang = request_language(request.scope)
+    status = source_status(source, detail, lang)
+    return add_probe(status, await media.probe(source.stream_name), lang) if may_be_probed(source, detail) else status
 
 
 @router.get(

@@ -124,9 +124,9 @@ class MediaTrack(BaseModel):
 class SourceStatus(BaseModel):
     """What a source is doing now, asked of the media server at this moment."""
 
-    online: bool = Field(description="Whether media arrive.")
+    online: bool = Field(description="Whether media arrive, or would as soon as somebody wants them (`idle`).")
     state: str = Field(
-        description="offline, connecting, live, stalled, grace, retrying, failed or disabled.", examples=["live"]
+        description="offline, idle, connecting, live, stalled, grace, retrying, failed or disabled.", examples=["live"]
     )
     since: datetime | None = Field(description="Since when the present session runs.")
     tracks: list[MediaTrack] = Field(description="Elementary streams.")

@@ -1,6 +1,6 @@
 """What the media server says about a stream, as a person wants to read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from onetake.kit import ssrf  # noqa: F401  so that their codes are known here
 from onetake.kit.errors import Lang, words_of
 from onetake.media import pull_errors  # noqa: F401
 from onetake.media.ffmpeg import errors as tool_errors  # noqa: F401
-from onetake.sources.models import LiveSource
+from onetake.sources.models import LiveSource, PullMode
 from onetake.sources.schemas import MediaTrack, SourceStatus
 
 _ONLINE = ("pushing", "stalled")
@@ -60,7 +60,25 @@ def source_status(source: LiveSource, detail: Mapping[str, Any] | None, lang: La
     if online:
         _describe(status, detail)
     elif pull.get("error"):
-        status.error_code, status.last_error = str(pull["error"]), explain(pull, lang)
+        _blame(status, pull, lang)
+    return status
+
+
+def may_be_probed(source: LiveSource, detail: Mapping[str, Any] | None) -> bool:
+    """Whether a source rests because nobody wants it: only a look at it tells whether it could be had."""
+    is_idle = detail is not None and (detail.get("pull") or {}).get("state") == "idle"
+    return source.is_active and source.pull_mode == PullMode.ON_DEMAND and is_idle and not has_session(detail)
+
+
+def add_probe(status: SourceStatus, probe: Mapping[str, Any], lang: Lang) -> SourceStatus:
+    """The status of an idle source with what the media server found when it looked."""
+    if "tracks" in probe:
+        status.online, status.state = True, "idle"
+        known = [{name: value for name, value in track.items() if value} for track in probe["tracks"]]
+        _add_tracks(status, known)
+    elif probe.get("error"):
+        status.state = "failed"
+        _blame(status, probe, lang)
     return status
 
 
@@ -81,14 +99,24 @@ def _state(push: str, pull: str) -> str:
 
 def _describe(status: SourceStatus, detail: Mapping[str, Any]) -> None:
     stats = detail.get("stats") or {}
-    status.tracks = [MediaTrack.model_validate(track) for track in detail.get("tracks", [])]
-    video = next((track for track in status.tracks if track.kind == "video"), None)
-    main = video or (status.tracks[0] if status.tracks else None)
-    status.codec = main.codec if main else None
-    status.resolution = f"{video.width}x{video.height}" if video and video.width and video.height else None
+    video = _add_tracks(status, detail.get("tracks", []))
     if stats:
         status.fps = round(float(stats["video_fps"]), 2) if video else None
         status.bitrate_bps = round(stats["video_bps"] + stats["audio_bps"])
         status.gop_ms = round(stats["gop_last_ms"]) if video else None
     if detail.get("started_ms"):
         status.since = datetime.fromtimestamp(detail["started_ms"] / 1000, UTC)
+
+
+def _add_tracks(status: SourceStatus, tracks: Sequence[Mapping[str, Any]]) -> MediaTrack | None:
+    """Note the tracks; the picture."""
+    status.tracks = [MediaTrack.model_validate(track) for track in tracks]
+    video = next((track for track in status.tracks if track.kind == "video"), None)
+    main = video or (status.tracks[0] if status.tracks else None)
+    status.codec = main.codec if main else None
+    status.resolution = f"{video.width}x{video.height}" if video and video.width and video.height else None
+    return video
+
+
+def _blame(status: SourceStatus, pull: Mapping[str, Any], lang: Lang) -> None:
+    status.error_code, status.last_error = str(pull["error"]), explain(pull, lang)
