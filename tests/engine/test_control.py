@@ -1,16 +1,22 @@
 """`/control/*`, the SRS API, the stand-alone page: who may use them and what they do to a running stream."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.peers import of_stream, packets, pushing, stop_cleanly
 from tests.engine.rtmp_client import RtmpPublisher, flv_tags
-from tests.engine.servers import live, until
+from tests.engine.servers import live, options, until
+from tests.running import free_ports
 
+from onetake.engine import revocations
+from onetake.engine.http_files import FileServer, running
 from onetake.engine.sessions import PushState
 from onetake.engine.state import hash_key
+from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, sign
 
 ClipMaker = Callable[..., Path]
 SECRET = {"Authorization": "Bearer " + "s" * 32}
@@ -172,6 +178,44 @@ class TestKickAndRevoke:
             assert sum(player.done() for player in players) == 1
             await stop_cleanly(publisher)
             assert all([await player for player in players])
+
+    async def test_a_kicked_hls_viewer_is_refused_for_a_while(self, clip: ClipMaker, tmp_path: Path) -> None:
+        async with live(tmp_path) as server, pushing(clip("h264_aac", 10), server.rtmp("cam")):
+            await server.segment("cam", 1)
+            path, one, other = "/live/cam/live.m3u8", {"User-Agent": "one"}, {"User-Agent": "other"}
+            assert (await server.get(path, **one))[0] == 200
+            _, streams = await server.call("GET", "/api/v1/streams/")
+            assert streams["streams"][0]["clients"] == 2
+            _, clients = await server.call("GET", "/api/v1/clients/?start=1&count=1")
+            [viewer] = clients["clients"]
+            assert viewer["type"] == "hls-play"
+            assert (await server.call("GET", f"/api/v1/clients/{viewer['id']}"))[1]["client"]["id"] == viewer["id"]
+            assert (await server.call("POST", "/control/kick", {"client_id": viewer["id"]}))[0] == 200
+            assert (await server.get(path, **one))[0] == 403
+            assert (await server.get("/live/cam/index.m3u8", **one))[0] == 403
+            assert (await server.get(path, **other))[0] == 200
+
+    async def test_a_kick_by_token_reaches_the_file_process_at_once(
+        self, clip: ClipMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(revocations, "EVERY_S", 3600)
+        secret, [files_port] = b"s" * 32, free_ports(1)
+        grant = Grant(Method.PLAY, ScopeKind.STREAM, "live:cam", "sess-1", "user.1", int(time.time()) + 60)
+        path = f"/t/{sign(grant, Keyring.from_secret(secret))}/live/cam/live.m3u8"
+        changes: dict[str, Any] = {"token_secret": secret, "files_port": files_port, "control_secret": "c" * 32}
+        file_server = FileServer(options(tmp_path, **changes))
+        async with (
+            running(options(tmp_path, **changes), file_server),
+            live(tmp_path, **changes) as server,
+            pushing(clip("h264_aac", 10), server.rtmp("cam")),
+        ):
+            await server.segment("cam", 1)
+            assert (await server.get(path))[0] == 200
+            _, clients = await server.call("GET", "/api/v1/clients/")
+            viewer = next(client for client in clients["clients"] if client["type"] == "hls-play")
+            assert (await server.call("DELETE", f"/api/v1/clients/{viewer['id']}"))[1]["code"] == 0
+            assert (await server.get(path))[0] == 403
+            await until(lambda: ("session", "sess-1") in file_server.gate.revocations())
 
 
 class TestPage:

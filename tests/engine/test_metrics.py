@@ -1,6 +1,6 @@
 """The metrics page: parses as Prometheus text, bounded labels, nothing personal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,8 +18,14 @@ class FakeRegistry:
     def streams(self) -> Sequence[StreamInfo]:
         return self.infos
 
-    def clients(self) -> Sequence[ClientInfo]:
+    def clients(self, start: int = 0, count: int | None = None) -> Sequence[ClientInfo]:
         return []
+
+    def client(self, client_id: str) -> ClientInfo | None:
+        return None
+
+    def totals(self) -> Mapping[str, tuple[int, int]]:
+        return {}
 
     async def kick(self, client_id: str) -> bool:
         return False

@@ -1,13 +1,13 @@
 """The SRS API subset: field names, codes with HTTP 200, paging, kick, and who may use it (R15)."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from onetake.engine.srs_api import AudioInfo, ClientInfo, ControlGuard, Rate, SrsApi, StreamInfo, VideoInfo
+from onetake.engine.srs_api import AudioInfo, ClientInfo, ControlGuard, Rates, SrsApi, StreamInfo, VideoInfo
 from onetake.engine.web import answer_errors
 
 SECRET = "control secret"
@@ -19,7 +19,7 @@ class FakeRegistry:
     def __init__(self) -> None:
         video, audio = VideoInfo("H264", "High", "3.1", 1280, 720), AudioInfo("AAC", 48000, 2, "LC")
         self.infos = [
-            StreamInfo("live", "studio", "rtmp://h/live?key=secret", 5000, 150, 10, 99, "pub1", video, audio),
+            StreamInfo("live", "studio", "rtmp://h/live?key=secret", 5000, 150, 10, 99, "pub1", video, audio, 2),
             *(StreamInfo("live", f"idle{n:02}") for n in range(30)),
         ]
         self.players = [
@@ -30,8 +30,15 @@ class FakeRegistry:
     def streams(self) -> Sequence[StreamInfo]:
         return self.infos
 
-    def clients(self) -> Sequence[ClientInfo]:
-        return self.players
+    def clients(self, start: int = 0, count: int | None = None) -> Sequence[ClientInfo]:
+        return self.players[start : None if count is None else start + count]
+
+    def client(self, client_id: str) -> ClientInfo | None:
+        return next((client for client in self.players if client.id == client_id), None)
+
+    def totals(self) -> Mapping[str, tuple[int, int]]:
+        found = {info.id: (info.recv_bytes, info.send_bytes) for info in self.infos}
+        return found | {client.id: (client.recv_bytes, client.send_bytes) for client in self.players}
 
     async def kick(self, client_id: str) -> bool:
         before = len(self.players)
@@ -89,7 +96,7 @@ async def test_stream_fields_are_those_of_srs(api: Client, registry: FakeRegistr
         "video",
         "audio",
     }
-    assert stream["clients"] == 2, "the publisher counts"
+    assert stream["clients"] == 2
     assert stream["publish"] == {"active": True, "cid": "pub1"}
     assert stream["video"] == {"codec": "H264", "profile": "High", "level": "3.1", "width": 1280, "height": 720}
     assert stream["audio"] == {"codec": "AAC", "sample_rate": 48000, "channel": 2, "profile": "LC"}
@@ -203,13 +210,15 @@ async def test_empty_secret_never_matches(registry: FakeRegistry) -> None:
 
 
 def test_rate_is_the_mean_of_thirty_seconds() -> None:
-    rate = Rate()
-    assert rate.kbps == 0
+    rates = Rates()
+    assert rates.of("a") == {"recv_30s": 0, "send_30s": 0}
     for second in range(0, 100, 5):
-        rate.add(second, second * 125_000)
-    assert rate.kbps == 1000
-    rate.add(101, 0)
-    assert rate.kbps == 0
+        rates.sample(second, {"a": (second * 125_000, 7)})
+    assert rates.of("a") == {"recv_30s": 1000, "send_30s": 0}
+    rates.sample(100, {"a": (0, 8)})
+    assert rates.of("a")["recv_30s"] == 0
+    rates.sample(105, {"a": (5 * 250_000, 8)})
+    assert rates.of("a")["recv_30s"] == 2000
 
 
 def test_rates_are_shown_per_stream_and_forgotten_with_it(registry: FakeRegistry) -> None:
@@ -218,6 +227,8 @@ def test_rates_are_shown_per_stream_and_forgotten_with_it(registry: FakeRegistry
     registry.infos = [StreamInfo("live", "studio", recv_bytes=99 + 125_000)]
     api.sample(1)
     assert api._rates.of(registry.infos[0].id) == {"recv_30s": 1000, "send_30s": 0}
+    gone = registry.infos[0].id
     registry.infos, registry.players = [], []
-    api.sample(2)
-    assert api._rates.rates == {}
+    for second in range(2, 40):
+        api.sample(second)
+    assert api._rates.of(gone) == {"recv_30s": 0, "send_30s": 0}

@@ -111,9 +111,23 @@ def test_viewers_of_one_thing_are_found_without_looking_at_the_others(viewers: V
     assert viewers._by_scope == {}
 
 
+def test_who_was_sent_away_is_refused_for_a_while(viewers: Viewers, clock: Clock) -> None:
+    session = viewers.anonymous("10.0.0.1", "Player/1", LIVE)
+    assert hls(viewers, session).is_anonymous
+    assert not hls(viewers).is_anonymous
+    viewers.refuse(session)
+    assert viewers.is_refused(session)
+    assert not viewers.is_refused(viewers.anonymous("10.0.0.1", "Player/2", LIVE))
+    clock.unix_s += viewers_module.REFUSED_S
+    assert not viewers.is_refused(session)
+
+
 def test_sessions_and_scopes_are_bounded(viewers: Viewers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewers_module, "MAX_SESSIONS", 3)
     monkeypatch.setattr(viewers_module, "MAX_SCOPES", 4)
+    for number in range(20):
+        viewers.refuse(f"anon-{number}")
+    assert len(viewers._refused) == 4
     for number in range(20):
         viewers.touch(f"asset:{number}", Protocol.VOD, "s", viewer="", ip="")
     assert len(viewers.sessions()) == 3

@@ -29,6 +29,17 @@ class MediaNotFound(NotFound):
     text = Text(en="There is no such piece of media.", zh_cn="没有这段媒体。", zh_tw="沒有這段媒體。")
 
 
+class ViewerSentAway(Forbidden):
+    """An anonymous viewer whom an operator has kicked, for a while."""
+
+    code = "viewer_sent_away"
+    text = Text(
+        en="This session was ended by the operator. Try again later.",
+        zh_cn="该观看会话已被管理员结束，请稍后再试。",
+        zh_tw="該觀看工作階段已被管理員結束，請稍後再試。",
+    )
+
+
 class SecretNeeded(Unauthorized):
     """Control without the control secret."""
 

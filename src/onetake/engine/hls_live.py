@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from onetake.engine.errors import BadDirective, MediaNotFound, StreamStalled
+from onetake.engine.errors import BadDirective, MediaNotFound, StreamStalled, ViewerSentAway
 from onetake.engine.options import MediaOptions
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
@@ -77,6 +77,8 @@ class HlsLive:
             viewers, ip = self._players.viewers, client_ip(request)
             scope = f"stream:{APP}/{life.name}"
             session = grant.session if grant else viewers.anonymous(ip, request.headers.get("User-Agent", ""), scope)
+            if viewers.is_refused(session):
+                raise ViewerSentAway
             viewer = grant.viewer if grant else ""
             viewers.touch(scope, Protocol.HLS, session, viewer=viewer, ip=ip, window_s=SESSION_S)
             response = await handler(request, life, grant)

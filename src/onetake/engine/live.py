@@ -56,7 +56,7 @@ class LiveServer:
         self.relay = RevocationRelay(self.players.gate, _files_url(options), options.control_secret)
         self.pulls = Pulls(options, self.store, self.hub, self._is_wanted)
         self.hub.bring_with(self.pulls.bring)
-        self.registry = LiveRegistry(self.hub, self.players, self.recordings, self.pulls)
+        self.registry = LiveRegistry(self.hub, self.players, self.recordings, self.pulls, self.relay.changed)
         self.rtmp = RtmpServer(options, self.hub, self.players)
         self.http_port = options.http_port
         self._stack = contextlib.AsyncExitStack()
@@ -168,9 +168,7 @@ class LiveServer:
 
     def _is_wanted(self, name: str) -> bool:
         """Whether a stream is watched, recorded, or was being recorded when this process ended."""
-        if name in self.recordings.active or self.viewers.online(f"stream:{APP}/{name}"):
-            return True
-        return any(sheet.state == "interrupted" for sheet in self.recordings.sheets(name))
+        return self.recordings.is_wanted(name) or self.viewers.online(f"stream:{APP}/{name}") > 0
 
     # -- events --------------------------------------------------------------------------------------------------
 

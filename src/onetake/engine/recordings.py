@@ -207,6 +207,10 @@ class Recordings:
         found = [sheet for sheet in every if name is None or sheet.name == name]
         return sorted(found, key=lambda sheet: sheet.started_ms, reverse=True)
 
+    def is_wanted(self, name: str) -> bool:
+        """Whether a stream is being recorded, or a recording waits for it."""
+        return name in self.active or name in self._interrupted
+
     def tick(self) -> None:
         """Give up interrupted recordings whose publisher did not return."""
         now = time.monotonic()

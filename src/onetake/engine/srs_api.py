@@ -14,9 +14,9 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import psutil
 from aiohttp import web
@@ -26,8 +26,6 @@ from onetake.engine.errors import SecretNeeded
 from onetake.engine.hooks import DEFAULT_VHOST, stream_id
 from onetake.kit.ids import random_hex
 from onetake.kit.redact import redact
-
-T = TypeVar("T")
 
 CODE_STREAM_NOT_FOUND = 2048
 CODE_CLIENT_NOT_FOUND = 2049
@@ -64,7 +62,8 @@ class AudioInfo:
 class StreamInfo:
     """What a `Registry` tells about one stream; counters run since the stream began and never fall.
 
-    `publisher_id` is the client id of the publisher, None while nobody publishes. The fields from `state` on are for
+    `publisher_id` is the client id of the publisher, None while nobody publishes; `clients` counts it and the players.
+    The fields from `state` on are for
     `/metrics` only: `state` is `idle|live|stalled|grace`, `skipped_units` what slow viewers missed, `write_lag_ms` the
     age of the oldest part that is not written.
     """
@@ -79,6 +78,7 @@ class StreamInfo:
     publisher_id: str | None = None
     video: VideoInfo | None = None
     audio: AudioInfo | None = None
+    clients: int = 0
     state: str = "idle"
     fps: float = 0.0
     bitrate_bps: float = 0.0
@@ -120,56 +120,49 @@ class Registry(Protocol):
     def streams(self) -> Sequence[StreamInfo]:
         """Every known stream, also idle ones."""
 
-    def clients(self) -> Sequence[ClientInfo]:
-        """Every publisher and player."""
+    def clients(self, start: int = 0, count: int | None = None) -> Sequence[ClientInfo]:
+        """Publishers, then players: all, or so many from the `start`-th on."""
+
+    def client(self, client_id: str) -> ClientInfo | None:
+        """One publisher or player."""
+
+    def totals(self) -> Mapping[str, tuple[int, int]]:
+        """Bytes received and sent so far, by the id of every stream, publisher and player."""
 
     async def kick(self, client_id: str) -> bool:
         """End this client's connection and session; False when there is no such client."""
 
 
-class Rate:
-    """Mean rate of a rising counter over the last 30 s, in kbit/s."""
+class Rates:
+    """Mean rates over the last 30 s, from snapshots of all counters: cheap to take, worked out for who is shown."""
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[float, int]] = deque()
+        self._snapshots: deque[tuple[float, Mapping[str, tuple[int, int]]]] = deque()
 
-    def add(self, now_s: float, total_bytes: int) -> None:
-        """Take a sample; a counter that fell (the stream began anew) starts over."""
-        if self._samples and total_bytes < self._samples[-1][1]:
-            self._samples.clear()
-        self._samples.append((now_s, total_bytes))
-        while now_s - self._samples[0][0] > RATE_WINDOW_S:
-            self._samples.popleft()
-
-    @property
-    def kbps(self) -> int:
-        """The rate, 0 before the second sample."""
-        if len(self._samples) < 2:
-            return 0
-        (t0, b0), (t1, b1) = self._samples[0], self._samples[-1]
-        return round((b1 - b0) * 8 / 1000 / (t1 - t0)) if t1 > t0 else 0
-
-
-@dataclass(slots=True)
-class _Rates:
-    """One `Rate` per counter that was seen in the last sample."""
-
-    rates: dict[tuple[str, str], Rate] = field(default_factory=dict)
-
-    def sample(self, now_s: float, items: Sequence[StreamInfo | ClientInfo]) -> None:
-        fresh: dict[tuple[str, str], Rate] = {}
-        for item in items:
-            for way, total in (("recv_30s", item.recv_bytes), ("send_30s", item.send_bytes)):
-                rate = fresh[(item.id, way)] = self.rates.get((item.id, way)) or Rate()
-                rate.add(now_s, total)
-        self.rates = fresh
+    def sample(self, now_s: float, totals: Mapping[str, tuple[int, int]]) -> None:
+        """Take a snapshot: bytes received and sent by id."""
+        self._snapshots.append((now_s, totals))
+        while now_s - self._snapshots[0][0] > RATE_WINDOW_S:
+            self._snapshots.popleft()
 
     def of(self, item_id: str) -> dict[str, int]:
-        return {way: self._kbps(item_id, way) for way in ("recv_30s", "send_30s")}
+        """The rates of one stream or client in kbit/s; 0 before its second snapshot."""
+        seen = [(at_s, totals[item_id]) for at_s, totals in reversed(self._snapshots) if item_id in totals]
+        ways = ("recv_30s", "send_30s")
+        return {way: _kbps([(at_s, totals[place]) for at_s, totals in seen]) for place, way in enumerate(ways)}
 
-    def _kbps(self, item_id: str, way: str) -> int:
-        rate = self.rates.get((item_id, way))
-        return rate.kbps if rate else 0
+
+def _kbps(samples: Sequence[tuple[float, int]]) -> int:
+    """The mean rate of a counter, newest sample first; one that fell (the stream began anew) starts over."""
+    if not samples:
+        return 0
+    oldest = newest = samples[0]
+    for sample in samples:
+        if sample[1] > oldest[1]:
+            break
+        oldest = sample
+    span_s = newest[0] - oldest[0]
+    return round((newest[1] - oldest[1]) * 8 / 1000 / span_s) if span_s else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +209,7 @@ class SrsApi:
         self._server_id = server_id
         self._service_id = random_hex(32)
         self._began_s = time.time()
-        self._rates = _Rates()
+        self._rates = Rates()
         self._process = psutil.Process()
 
     def add_to(self, app: web.Application) -> None:
@@ -238,7 +231,7 @@ class SrsApi:
 
     def sample(self, now_s: float) -> None:
         """Take one sample of every byte counter for the 30 s rates."""
-        self._rates.sample(now_s, [*self._registry.streams(), *self._registry.clients()])
+        self._rates.sample(now_s, self._registry.totals())
 
     async def _sampling(self, app: web.Application) -> AsyncIterator[None]:
         async def run() -> None:
@@ -270,29 +263,27 @@ class SrsApi:
         return {"data": {"ok": True, "now_ms": int(time.time() * 1000), "self": self._self(), "system": self._system()}}
 
     async def _streams(self, request: web.Request) -> dict[str, Any]:
-        streams = _page(request, self._registry.streams())
-        clients = self._registry.clients()
-        return {"streams": [self._stream_json(item, clients) for item in streams]}
+        start, count = _page(request)
+        streams = self._registry.streams()[start : start + count]
+        return {"streams": [self._stream_json(item) for item in streams]}
 
     async def _stream(self, request: web.Request) -> dict[str, Any]:
         for item in self._registry.streams():
             if item.id == request.match_info["id"]:
-                return {"stream": self._stream_json(item, self._registry.clients())}
+                return {"stream": self._stream_json(item)}
         return {"code": CODE_STREAM_NOT_FOUND}
 
     async def _clients(self, request: web.Request) -> dict[str, Any]:
-        return {"clients": [self._client_json(item) for item in _page(request, self._registry.clients())]}
+        return {"clients": [self._client_json(item) for item in self._registry.clients(*_page(request))]}
 
     async def _client(self, request: web.Request) -> dict[str, Any]:
-        for item in self._registry.clients():
-            if item.id == request.match_info["id"]:
-                return {"client": self._client_json(item)}
-        return {"code": CODE_CLIENT_NOT_FOUND}
+        client = self._registry.client(request.match_info["id"])
+        return {"code": CODE_CLIENT_NOT_FOUND} if client is None else {"client": self._client_json(client)}
 
     async def _kick(self, request: web.Request) -> dict[str, Any]:
         return {} if await self._registry.kick(request.match_info["id"]) else {"code": CODE_CLIENT_NOT_FOUND}
 
-    def _stream_json(self, item: StreamInfo, clients: Sequence[ClientInfo]) -> dict[str, Any]:
+    def _stream_json(self, item: StreamInfo) -> dict[str, Any]:
         return {
             "id": item.id,
             "name": item.name,
@@ -301,7 +292,7 @@ class SrsApi:
             "tcUrl": redact(item.tc_url),
             "url": f"/{item.app}/{item.name}",
             "live_ms": item.live_ms,
-            "clients": sum(1 for one in clients if (one.app, one.stream) == (item.app, item.name)),
+            "clients": item.clients,
             "frames": item.frames,
             "send_bytes": item.send_bytes,
             "recv_bytes": item.recv_bytes,
@@ -358,7 +349,7 @@ class SrsApi:
             "load_15m": load[2],
             "net_recv_bytes": getattr(net, "bytes_recv", 0),
             "net_send_bytes": getattr(net, "bytes_sent", 0),
-            "conn_srs": len(self._registry.clients()),
+            "conn_srs": sum(item.clients for item in self._registry.streams()),
         }
 
 
@@ -373,10 +364,10 @@ def _audio_json(audio: AudioInfo | None) -> dict[str, Any] | None:
     return {"channel": fields.pop("channels")} | fields
 
 
-def _page(request: web.Request, items: Sequence[T]) -> Sequence[T]:
+def _page(request: web.Request) -> tuple[int, int]:
+    """First item and number of items of a list."""
     start = _whole_number(request.query.get("start"), 0)
-    count = min(max(_whole_number(request.query.get("count"), DEFAULT_COUNT), MIN_COUNT), MAX_COUNT)
-    return items[start : start + count]
+    return start, min(max(_whole_number(request.query.get("count"), DEFAULT_COUNT), MIN_COUNT), MAX_COUNT)
 
 
 def _is_local_host(host: str) -> bool:

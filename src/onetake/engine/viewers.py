@@ -16,6 +16,8 @@ from typing import Any
 from onetake.kit.ids import random_hex
 
 ACTIVE_S = 10.0
+REFUSED_S = 30.0
+ANONYMOUS = "anon-"
 MAX_SESSIONS = 200_000
 MAX_SCOPES = 50_000
 
@@ -50,6 +52,11 @@ class ViewerSession:
     connected: bool = False
     sent_bytes: int = 0
 
+    @property
+    def is_anonymous(self) -> bool:
+        """True for a request viewer that has shown no token."""
+        return self.session.startswith(ANONYMOUS)
+
 
 @dataclass(slots=True)
 class Totals:
@@ -78,12 +85,13 @@ class Viewers:
     _sessions: OrderedDict[tuple[str, Protocol, str], ViewerSession] = field(default_factory=OrderedDict)
     _by_scope: dict[str, dict[str, ViewerSession]] = field(default_factory=dict)
     _last_read_s: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _refused: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def anonymous(self, ip: str, user_agent: str, scope: str) -> str:
         """A session id for a viewer without a token; salted per process, so it cannot be traced back."""
         text = "\n".join((ip, user_agent, scope)).encode("utf-8", "replace")
-        return "anon-" + hashlib.blake2b(text, key=self._salt, digest_size=12).hexdigest()
+        return ANONYMOUS + hashlib.blake2b(text, key=self._salt, digest_size=12).hexdigest()
 
     def touch(
         self, scope: str, protocol: Protocol, session: str, *, viewer: str, ip: str, window_s: float = ACTIVE_S
@@ -115,6 +123,17 @@ class Viewers:
         if self.on_leave:
             self.on_leave(session)
 
+    def refuse(self, session: str) -> None:
+        """An anonymous viewer was sent away: for half a minute it is not to be served."""
+        self._refused[session] = self.now() + REFUSED_S
+        self._refused.move_to_end(session)
+        while len(self._refused) > MAX_SCOPES:
+            self._refused.popitem(last=False)
+
+    def is_refused(self, session: str) -> bool:
+        """Whether a session was sent away less than half a minute ago."""
+        return self._refused.get(session, 0.0) > self.now()
+
     def sent(self, session: ViewerSession, size_bytes: int) -> None:
         """Count `size_bytes` of body bytes written to this viewer."""
         session.sent_bytes += size_bytes
@@ -133,7 +152,8 @@ class Viewers:
 
     def online(self, scope: str | None = None) -> int:
         """Viewers online now, of one thing or of all."""
-        return sum(1 for _ in self.active(scope))
+        now, sessions = self.now(), self._sessions if scope is None else self._by_scope.get(scope, {})
+        return sum([now - session.last_s <= session.window_s for session in sessions.values()])
 
     def figures(self) -> dict[str, Any]:
         """For the console: viewers online by protocol, and body bytes sent since the process began."""
@@ -144,10 +164,10 @@ class Viewers:
         """Viewers online now by scope and protocol."""
         return Counter((session.scope, session.protocol) for session in self.active())
 
-    def active(self, scope: str | None = None) -> Iterator[ViewerSession]:
-        """The sessions that count as online, of one thing or of all."""
-        now, of_scope = self.now(), self._sessions if scope is None else self._by_scope.get(scope, {})
-        return (session for session in of_scope.values() if now - session.last_s <= session.window_s)
+    def active(self) -> Iterator[ViewerSession]:
+        """The sessions that count as online."""
+        now = self.now()
+        return (session for session in self._sessions.values() if now - session.last_s <= session.window_s)
 
     def sessions(self) -> list[ViewerSession]:
         """Every session, also connections that take no bytes."""
