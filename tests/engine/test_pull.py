@@ -42,6 +42,7 @@ from onetake.kit.ssrf import (
     parse_target,
 )
 from onetake.media.ffmpeg import errors as named
+from onetake.media.rtmp import ConnectRequested, PlayRequested, ServerConnection
 from onetake.media.units import Codec, Kind, Track, Unit
 
 
@@ -415,19 +416,23 @@ async def test_silent_and_endless_sources_end_by_name(kit: PullKit, web_site: Si
         return response
 
     web_site.pages |= {"/silent.flv": silent, "/endless.flv": garbage}
-    impatient = replace(kit, silence_s=1.5, probe_timeout_s=6)
-    async with Tap(impatient, f"{web_site.url}/silent.flv") as tap:
+    async with Tap(replace(kit, silence_s=1.5, probe_timeout_s=6), f"{web_site.url}/silent.flv") as tap:
         status = await tap.until_error()
         assert isinstance(status.error, named.SourceTimedOut), status.error
-    async with Tap(impatient, f"{web_site.url}/endless.flv") as tap:
+    async with Tap(kit, f"{web_site.url}/endless.flv") as tap:
         status = await tap.until_error()
-        assert isinstance(status.error, named.NotMedia | named.SourceTimedOut), status.error
+        assert isinstance(status.error, named.NotMedia), status.error
     released.set()
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(401, named.SourceUnauthorized), (404, named.SourceNotFound), (500, named.SourceServerError)],
+    [
+        (401, named.SourceUnauthorized),
+        (403, named.SourceUnauthorized),
+        (404, named.SourceNotFound),
+        (500, named.SourceServerError),
+    ],
 )
 async def test_answers_of_the_far_side_are_named(
     kit: PullKit, web_site: Site, status: int, error: type[named.ToolError]
@@ -439,9 +444,74 @@ async def test_answers_of_the_far_side_are_named(
     async with Tap(kit, f"{web_site.url}/live.flv?key=SECRET") as tap:
         shown = await tap.until_error()
     assert isinstance(shown.error, error), shown.error
-    assert shown.state is (PullState.FAILED if status == 401 else PullState.RETRYING)
+    assert shown.state is (PullState.FAILED if status in (401, 403) else PullState.RETRYING)
     assert "SECRET" not in shown.source
     assert "SECRET" not in str(shown.error)
+
+
+ADOBE = "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : "
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "sentence", "error"),
+    [
+        (ConnectRequested, ADOBE, named.SourceUnauthorized),
+        (ConnectRequested, "Members only.", named.SourceUnauthorized),
+        (PlayRequested, "Members only.", named.SourceUnauthorized),
+        (PlayRequested, "This stream is not live.", named.SourceNotFound),
+        (PlayRequested, "No such stream", named.SourceNotFound),
+    ],
+)
+async def test_what_an_rtmp_server_refuses_is_named(
+    kit: PullKit, request_kind: type[object], sentence: str, error: type[named.ToolError]
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            await answer_rtmp(ServerConnection(), reader, writer, request_kind, sentence)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Tap(kit, f"rtmp://{SITE}:{port}/live/x") as tap:
+            status = await tap.until_error()
+    assert type(status.error) is error, status.error
+
+
+async def answer_rtmp(
+    protocol: ServerConnection,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    refused: type[object],
+    sentence: str,
+) -> None:
+    """Accept every request until one of the kind `refused`."""
+    while data := await reader.read(1 << 16):
+        events = protocol.receive(data)
+        while events:
+            event = events.pop(0)
+            if isinstance(event, refused) and isinstance(event, ConnectRequested | PlayRequested):
+                protocol.reject(event, sentence)
+            elif isinstance(event, ConnectRequested | PlayRequested):
+                protocol.accept(event)
+            events += protocol.receive(b"")
+        writer.write(protocol.data_to_send())
+        await writer.drain()
+
+
+async def test_a_camera_that_wants_a_password_is_named(kit: PullKit) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                number = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"cseq:"))
+                challenge = b'WWW-Authenticate: Basic realm="camera"'
+                writer.write(b"\r\n".join((b"RTSP/1.0 401 Unauthorized", number, challenge, b"", b"")))
+                await writer.drain()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Tap(kit, f"rtsp://admin:wrong@{SITE}:{port}/stream1") as tap:
+            status = await tap.until_error()
+    assert type(status.error) is named.SourceUnauthorized, status.error
+    assert "wrong" not in f"{status.error}{status.source}"
 
 
 async def test_nobody_there_and_unknown_names(kit: PullKit) -> None:

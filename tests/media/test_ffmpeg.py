@@ -349,6 +349,11 @@ def test_progress_never_raises(pieces: list[bytes]) -> None:
         ("Error opening input files: Server returned 404 Not Found", named.SourceNotFound),
         ("method DESCRIBE failed: 404 Not Found", named.SourceNotFound),
         ("Server error: NetStream.Play.StreamNotFound", named.SourceNotFound),
+        (
+            "[rtmp @ 0x1] Server error: No such stream.\nError opening input: Operation not permitted",
+            named.SourceNotFound,
+        ),
+        ("[rtmp @ 0x1] Incorrect username/password\n[rtmp @ 0x1] Server error: authfailed", named.SourceUnauthorized),
         ("Server returned 5XX Server Error reply", named.SourceServerError),
         ("[tls @ 0x1] error:0A000086:SSL routines::certificate verify failed", named.TlsFailed),
         ("[in#0 @ 0x1] Format not on whitelist 'flv'", named.FormatNotAllowed),

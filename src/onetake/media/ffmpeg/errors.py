@@ -194,10 +194,15 @@ _RULES = (
     ),
     _rule(
         r"Server returned 40[13]\b|\b401 Unauthorized|\b403 Forbidden|authorization failed|BADSECRET|"
-        r"incorrect (?:stream|pass)|NetConnection\.Connect\.Rejected",
+        r"incorrect (?:stream|pass|username)|No credentials set|No auth parameters|Unknown connect error",
         SourceUnauthorized,
     ),
-    _rule(r"Server returned 40[04]|\b404 Not Found|StreamNotFound|Play\.Failed|Server returned 4XX", SourceNotFound),
+    _rule(
+        r"Server returned 40[04]|\b404 Not Found|StreamNotFound|Play\.Failed|Server returned 4XX|"
+        r"Server error: .*(?:not found|no such stream|not live)",
+        SourceNotFound,
+    ),
+    _rule(r"\[rtmp\b.*Server error: ", SourceUnauthorized),  # whatever sentence the far side has for it
     _rule(r"Server returned (?:5|429)|\b50[0-9] [A-Z]|\b453 Not Enough Bandwidth", SourceServerError),
     _rule(r"certificate|SSL routines|\[tls @|TLS (?:fatal|handshake)|gnutls", TlsFailed),
     _rule(r"not on whitelist|Unsafe file name|Not detecting m3u8|not in allowed", FormatNotAllowed),
