@@ -23,6 +23,13 @@ const library: AppModule = {
       component: () => import('./pages/VideoPage.vue'),
     },
     {
+      // Not below /live/: a proxy passes that on to the media server.
+      path: '/watch/:id(\\d{1,15})',
+      name: 'watch',
+      meta: { layout: 'viewer', title: 'library.live.title' },
+      component: () => import('./pages/LivePage.vue'),
+    },
+    {
       path: '/admin/videos',
       name: 'videos',
       meta: { layout: 'admin', title: 'library.admin.title', permission: 'videos.manage' },

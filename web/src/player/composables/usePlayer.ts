@@ -54,8 +54,9 @@ export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media
   watch(() => state.currentTime, (time) => {
     engine.retries.played(time)
   })
-  watch(() => urlOf(media(), mode.value), (url, before) => {
-    if (url !== null && before !== null && url !== before) retry()
+  // Fresh addresses for what is being played; another way of playing has begun by itself already.
+  watch([() => urlOf(media(), mode.value), mode] as const, ([url, now], [before, then]) => {
+    if (now === then && url !== null && before !== null && url !== before) retry()
   })
   watch(isOver, (over) => {
     if (!over) return

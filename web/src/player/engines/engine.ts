@@ -39,6 +39,22 @@ export interface Engine {
 
 export type EngineStarter = (video: HTMLVideoElement, options: EngineOptions, events: EngineEvents) => Engine | null
 
+/** What is older than this within a window is about to leave it. */
+const LEAVES_S = 4
+
+/** Goes to where a window is to begin as soon as it is known; the edge is where it begins by itself. Returns how to give up. */
+export function beginInWindow(video: HTMLVideoElement, { isWindow, startAt }: EngineOptions): () => void {
+  const go = (): void => {
+    const { seekable } = video
+    if (!isWindow || startAt === null || seekable.length === 0) return
+    video.currentTime = Math.max(seekable.start(0) + LEAVES_S, seekable.end(seekable.length - 1) + startAt)
+  }
+  video.addEventListener('loadedmetadata', go, { once: true })
+  return () => {
+    video.removeEventListener('loadedmetadata', go)
+  }
+}
+
 /** Seconds from the playhead to the end of what is buffered. */
 export function bufferedAhead(video: HTMLVideoElement): number {
   for (let index = video.buffered.length - 1; index >= 0; index -= 1) {

@@ -1,6 +1,6 @@
 /** HLS and LL-HLS by hls.js; loaded when the first video is played. */
 import Hls, { type HlsConfig } from 'hls.js/light'
-import type { Engine, EngineEvents, EngineOptions, EngineStarter } from './engine'
+import { beginInWindow, type Engine, type EngineEvents, type EngineOptions, type EngineStarter } from './engine'
 
 /** The player retries as a whole, so a single load gives up soon. */
 const LOAD = {
@@ -24,19 +24,10 @@ export const startHls: EngineStarter = (video, options, events) => {
   const hls = new Hls(configFor(options))
   video.disableRemotePlayback = true // a ManagedMediaSource opens only without it
   listen(hls, events)
-  if (options.isWindow && options.startAt !== null) beginBefore(hls, options.startAt)
+  const giveUp = beginInWindow(video, options)
   hls.loadSource(options.url)
   hls.attachMedia(video)
-  return engineOf(hls, options)
-}
-
-/** Begins `startAt` (negative) seconds before the live edge, which is known when the playlist is there. */
-function beginBefore(hls: Hls, startAt: number): void {
-  hls.once(Hls.Events.LEVEL_LOADED, (_event, { details }) => {
-    // What is oldest is about to leave the window.
-    const oldest = details.fragmentStart + details.targetduration
-    hls.startLoad(Math.max(oldest, details.edge + startAt))
-  })
+  return engineOf(hls, options, giveUp)
 }
 
 function listen(hls: Hls, events: EngineEvents): void {
@@ -66,7 +57,7 @@ function measureBitrate(hls: Hls): () => number | null {
   return () => (lasted_s > 0 ? bits / lasted_s : null)
 }
 
-function engineOf(hls: Hls, options: EngineOptions): Engine {
+function engineOf(hls: Hls, options: EngineOptions, giveUp: () => void): Engine {
   const bitrate = measureBitrate(hls)
   return {
     name: 'hls.js',
@@ -76,6 +67,7 @@ function engineOf(hls: Hls, options: EngineOptions): Engine {
       hls.nextLevel = index
     },
     destroy: () => {
+      giveUp()
       hls.destroy()
     },
   }

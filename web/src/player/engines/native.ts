@@ -1,4 +1,4 @@
-import type { EngineStarter } from './engine'
+import { beginInWindow, type EngineStarter } from './engine'
 
 /** The browser's own HLS player. */
 export const startNative: EngineStarter = (video, options, events) => {
@@ -6,10 +6,11 @@ export const startNative: EngineStarter = (video, options, events) => {
     events.onFailure(`media error ${String(video.error?.code ?? 0)}`)
   }
   const begin = (): void => {
-    if (options.startAt !== null) video.currentTime = options.startAt
+    if (!options.isWindow && options.startAt !== null) video.currentTime = options.startAt
   }
   video.addEventListener('error', fail)
   video.addEventListener('loadedmetadata', begin, { once: true })
+  const giveUp = beginInWindow(video, options)
   video.src = options.url
   return {
     name: 'native',
@@ -17,6 +18,7 @@ export const startNative: EngineStarter = (video, options, events) => {
     bitrate: () => null,
     setQuality: () => undefined,
     destroy: () => {
+      giveUp()
       video.removeEventListener('error', fail)
       video.removeEventListener('loadedmetadata', begin)
       video.removeAttribute('src')

@@ -5,6 +5,7 @@ type Schemas = components['schemas']
 
 export type Video = Schemas['VideoView']
 export type Play = Schemas['PlayView']
+export type LiveSource = Schemas['LiveView']
 export type Compatible = Schemas['CompatibleView']
 export type Visibility = Schemas['Visibility']
 export type VideoChange = Schemas['VideoUpdate']

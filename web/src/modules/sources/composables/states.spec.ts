@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LIGHTS, isPulled, lightOf, toneOf, type Source, type SourceStatus } from './states'
+import { LIGHTS, canRecord, isPulled, lightOf, toneOf, type Source, type SourceStatus } from './states'
 
 const source = (more: Partial<Source> = {}): Source =>
   ({ protocol: 'rtmp', is_active: true, pull_mode: 'always', ...more }) as Source
@@ -29,6 +29,14 @@ describe('the light of a source', () => {
   it('has a colour for every word, red only for failure', () => {
     expect(LIGHTS.filter((light) => toneOf(light) === 'danger')).toEqual(['failed'])
     expect(LIGHTS.filter((light) => toneOf(light) === 'success')).toEqual(['live'])
+  })
+
+  it('lets be recorded what is there, and what is fetched when it is wanted', () => {
+    expect(canRecord(source(), true)).toBe(true)
+    expect(canRecord(source(), false)).toBe(false)
+    expect(canRecord(source({ pull_mode: 'on_demand' }), false)).toBe(true)
+    expect(canRecord(source({ pull_mode: 'on_demand', is_active: false }), false)).toBe(false)
+    expect(canRecord(source({ pull_mode: 'on_demand', protocol: 'push' }), false)).toBe(false)
   })
 
   it('knows what is fetched from an address', () => {

@@ -42,6 +42,18 @@ const TONES: Record<Light, Tone> = {
 
 export const toneOf = (light: Light): Tone => TONES[light]
 
+/** Who may watch, in the colours of the lists of videos. */
+export const VISIBILITY_TONES: Record<Source['visibility'], Tone> = {
+  public: 'success',
+  unlisted: 'neutral',
+  members: 'brand',
+  private: 'warning',
+}
+
+/** Whether a recording can begin: something comes in, or is fetched for the recording. */
+export const canRecord = (source: Source, isOnline: boolean): boolean =>
+  isOnline || (source.is_active && isPulled(source.protocol) && source.pull_mode === 'on_demand')
+
 /** True for sources that are fetched from an address. */
 export const isPulled = (protocol: Protocol): boolean => protocol !== 'push' && protocol !== 'test'
 
