@@ -17,6 +17,7 @@ from onetake.cli import app
 from onetake.cli.processes import Part, media_options
 from onetake.cli.users import RoleName
 from onetake.engine.main import Role as EngineRole
+from onetake.engine.options import RecordingOptions
 from onetake.infra.settings import Settings
 
 
@@ -119,6 +120,15 @@ class TestMedia:
         settings = make_settings(pull_allow="192.168.1.0/24, camera.lan")
         assert media_options(settings, standalone=False).allow_private == ("192.168.1.0/24", "camera.lan")
         assert media_options(make_settings(), standalone=False).allow_private == ()
+
+    def test_recording_is_told_of_syncs_and_free_space(self, make_settings: Callable[..., Settings]) -> None:
+        assert media_options(make_settings(), standalone=True).recording == RecordingOptions()
+        settings = make_settings(
+            media_fsync_interval_s="0.5", media_min_free_bytes=str(8 << 20), media_min_free_ratio="0"
+        )
+        found = media_options(settings, standalone=False).recording
+        assert (found.fsync_interval_s, found.floor_bytes, found.floor_ratio) == (0.5, 8 << 20, 0)
+        assert found.stop_bytes == 2 << 20
 
 
 class TestApi:

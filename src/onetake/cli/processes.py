@@ -89,9 +89,15 @@ def media(
 
 def media_options(settings: "Settings", *, standalone: bool) -> "MediaOptions":
     """What the media server, which knows no settings, is told."""
-    from onetake.engine.options import MediaOptions
+    from onetake.engine.options import MediaOptions, RecordingOptions
     from onetake.infra.mediaserver import control_secret, token_secret
 
+    recording = RecordingOptions(
+        fsync_interval_s=settings.media_fsync_interval_s,
+        floor_bytes=settings.media_min_free_bytes,
+        floor_ratio=settings.media_min_free_ratio,
+        stop_bytes=settings.media_min_free_bytes // 4,
+    )
     return MediaOptions(
         data_dir=settings.data_dir.absolute(),
         bind=settings.bind,
@@ -104,6 +110,7 @@ def media_options(settings: "Settings", *, standalone: bool) -> "MediaOptions":
         standalone=standalone,
         ffmpeg=str(settings.ffmpeg_path or ""),
         allow_private=settings.pull_allow,
+        recording=recording,
     )
 
 

@@ -134,6 +134,18 @@ class Settings(BaseSettings):
     disk_expire_oldest: bool = Field(
         False, description="Whether the oldest unprotected videos go to the trash when that is not enough."
     )
+    media_min_free_bytes: int = Field(
+        256 << 20,
+        ge=1 << 20,
+        le=1 << 50,
+        description="With less free space no recording starts or resumes; running ones pause at a quarter of it.",
+    )
+    media_min_free_ratio: float = Field(
+        0.05, ge=0, le=0.5, description="The same as a share of the disk, of which 10 GiB are always enough."
+    )
+    media_fsync_interval_s: float = Field(
+        2, ge=0, le=60, description="Most of a recording that a power failure may cost; 0 syncs after each part."
+    )
 
     # --- background jobs ------------------------------------------------------------------------------------------
     worker_queues: Names = Field(QUEUES, description="Queues that this machine's worker serves, comma-separated.")
