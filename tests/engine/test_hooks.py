@@ -268,3 +268,29 @@ async def test_what_is_no_json_is_told_at_once_and_harms_nothing(receiver: Recei
         hooks.notify(event("on_publish"))
         await hooks.drained()
     assert receiver.names() == ["on_publish"]
+
+
+async def test_a_flood_of_questions_is_bounded_and_delays_no_event(receiver: Receiver, tmp_path: Path) -> None:
+    full, release, asked = asyncio.Event(), asyncio.Event(), 0
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        if (await request.json())["stream"] == "flood":
+            asked += 1
+            if asked == 5:
+                full.set()
+            await release.wait()
+        return await receiver.accept(request)
+
+    receiver.script = hang
+    async with Hooks(options(receiver, tmp_path, admissions=5)) as hooks:
+        questions = [asyncio.create_task(hooks.admit(event("on_publish", "flood"))) for _ in range(200)]
+        await asyncio.wait_for(full.wait(), 20)
+        for number in range(20):
+            hooks.notify(event("on_record", f"stream{number}"))
+        await asyncio.wait_for(hooks.drained(), 20)
+        assert asked == 5
+        release.set()
+        answers = await asyncio.gather(*questions)
+    assert all(answer.allowed for answer in answers)
+    assert asked == 200

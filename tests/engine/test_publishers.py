@@ -13,9 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from aiohttp import web
 from tests.engine.peers import Packet, of_stream, packets, pushing
 from tests.engine.rtmp_client import Refused, RtmpPublisher, flv_tags
 from tests.engine.servers import Live, live, until
+from tests.engine.test_hooks import Receiver, serving
 
 from onetake.engine.options import Limits
 from onetake.engine.sessions import PushState
@@ -172,19 +174,52 @@ class TestAdmission:
                 await publisher.send(tags)
             assert await server.recorded("cam")
 
-    async def test_disabling_a_stream_ends_it_and_rotating_its_key_does_not(
-        self, tags: list[FlvTag], tmp_path: Path
-    ) -> None:
+    async def test_disabling_a_stream_ends_it(self, tags: list[FlvTag], tmp_path: Path) -> None:
         config = StreamConfig("cam", key_hashes=(hash_key("k1"),))
         async with live(tmp_path, standalone=False) as server:
             await server.server.store.put_stream(config)
             publisher = await RtmpPublisher.open(server.rtmp("cam", "?key=k1"))
             await publisher.send(tags)
-            await server.server.store.put_stream(replace(config, key_hashes=(hash_key("k2"),)))
+            await server.server.store.put_stream(replace(config, grace_s=7))
             assert server.server.hub.state("cam") is PushState.PUSHING
             await server.server.store.put_stream(replace(config, enabled=False))
             await publisher.closed_by_server()
             assert server.server.hub.state("cam") is PushState.OFFLINE
+
+    async def test_a_new_key_puts_out_who_publishes_with_the_old_one(self, tags: list[FlvTag], tmp_path: Path) -> None:
+        both = StreamConfig("cam", key_hashes=(hash_key("k1"), hash_key("k2")))
+        async with live(tmp_path, standalone=False) as server:
+            await server.server.store.put_stream(both)
+            publisher = await RtmpPublisher.open(server.rtmp("cam", "?key=k1"))
+            await publisher.send(tags)
+            life = server.server.hub.life("cam")
+            await server.server.store.put_stream(replace(both, key_hashes=(hash_key("k2"),)))
+            await publisher.closed_by_server()
+            await server.state("cam", PushState.GRACE)
+            with pytest.raises(Refused, match="key"):
+                await RtmpPublisher.open(server.rtmp("cam", "?key=k1"))
+            async with await RtmpPublisher.open(server.rtmp("cam", "?key=k2")) as other:
+                await other.send(tags)
+                assert server.server.hub.life("cam") is life
+
+    async def test_after_many_wrong_keys_an_address_is_not_asked_about(self, tmp_path: Path) -> None:
+        receiver = Receiver()
+
+        async def no(request: web.Request) -> web.StreamResponse:
+            return web.json_response({"code": 1})
+
+        receiver.script = no
+        few = Limits(wrong_keys=3)
+        async with serving(receiver), live(tmp_path, standalone=False, api_url=receiver.url, limits=few) as server:
+            for _ in range(3):
+                with pytest.raises(Refused, match="The stream key is wrong"):
+                    await RtmpPublisher.open(server.rtmp("cam", "?key=guess"))
+            with pytest.raises(Refused, match="Too many wrong keys"):
+                await RtmpPublisher.open(server.rtmp("cam", "?key=guess"))
+            assert receiver.names("cam") == ["on_publish"] * 3
+            await server.server.store.put_stream(StreamConfig("known", key_hashes=(hash_key("k"),)))
+            async with await RtmpPublisher.open(server.rtmp("known", "?key=k")):
+                pass
 
     @pytest.mark.parametrize("name", ["a/b", "..%2f", "x" * 65, "sp ace", "ü"])
     async def test_strange_names_are_refused(self, name: str, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Viewer:
 
     `greet` turns the file header into what this viewer needs before the first message. `closed` is called once, when
     the fan-out gives the viewer up or the stream ends. `skipped` counts messages missed for being slow; `headers_due`
-    says that new sequence headers are among them.
+    says that new sequence headers are among them. A `paused` viewer gets nothing, and later goes on at a keyframe.
     """
 
     transport: asyncio.Transport
@@ -71,6 +71,7 @@ class Viewer:
     sent_bytes: int = 0
     skipped: int = 0
     waiting: bool = True
+    paused: bool = False
     headers_due: bool = False
     slow_since_s: float | None = None
 
@@ -166,6 +167,12 @@ class Fanout:
             if not group:
                 del self._groups[viewer.encoder]
 
+    def pause(self, viewer: Viewer, paused: bool) -> None:
+        """Send nothing until it is taken back; then go on at the next keyframe."""
+        viewer.paused = paused
+        if paused:
+            viewer.waiting, viewer.slow_since_s = True, None
+
     def close(self) -> None:
         """The stream is over: flush, then tell every viewer."""
         self.flush()
@@ -179,7 +186,7 @@ class Fanout:
         self._write(viewer, viewer.greet(muxer.header()) + viewer.encoder(self._headers))
         for batch in self._gop:
             self._write(viewer, batch.encoded(viewer.encoder))
-        viewer.waiting = self._has_video and not self._gop
+        viewer.waiting = viewer.paused or (self._has_video and not self._gop)
 
     def _remember(self, batch: Batch) -> None:
         """Keep the open GOP; one past the limit is not kept at all (new viewers then wait for a keyframe)."""
@@ -220,6 +227,8 @@ class Fanout:
 
     def _offer_late(self, viewer: Viewer, batch: Batch, data: bytes) -> None:
         """A viewer that is behind or waits for a keyframe: it enters at one, or misses this batch."""
+        if viewer.paused:
+            return
         behind = self._is_behind(viewer)
         if batch.keyframe and not behind:
             head = viewer.encoder(self._headers) if viewer.headers_due else b""

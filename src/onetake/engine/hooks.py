@@ -76,13 +76,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class HookOptions:
-    """Where callbacks go and how. Back-off runs from `backoff_min_s`, doubling, to `backoff_max_s`."""
+    """Where callbacks go and how. Back-off runs from `backoff_min_s`, doubling, to `backoff_max_s`.
+
+    `admissions`: how many questions may be open at once, beside the notifications, which they never delay.
+    """
 
     url: str
     secret: str
     spool: Path
     server_id: str = "vid-onetake"
     admission_s: float = ADMISSION_MAX_S
+    admissions: int = 20
     backoff_min_s: float = 1.0
     backoff_max_s: float = 10.0
 
@@ -176,6 +180,7 @@ class Hooks:
         self._lanes: dict[str, deque[Spooled]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MAX_PARALLEL)
+        self._admissions = asyncio.Semaphore(options.admissions)
         self._breaker = Breaker(options.backoff_min_s, options.backoff_max_s)
         self._outstanding = 0
         self._idle = asyncio.Event()
@@ -189,7 +194,8 @@ class Hooks:
 
     async def __aenter__(self) -> "Hooks":
         timeout = aiohttp.ClientTimeout(total=DELIVERY_TIMEOUT_S)
-        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        connector = aiohttp.TCPConnector(limit=MAX_PARALLEL + self._options.admissions)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         left_behind = await self._in_thread(self._spool.open)
         self._writer = asyncio.create_task(self._disk_loop())
         self._expect(len(left_behind))
@@ -235,7 +241,7 @@ class Hooks:
     async def admit(self, event: dict[str, Any]) -> Answer:
         """Ask the control plane; no answer within the time limit (at most 10 s) is a refusal with `reachable` False."""
         try:
-            async with asyncio.timeout(min(self._options.admission_s, ADMISSION_MAX_S)):
+            async with asyncio.timeout(min(self._options.admission_s, ADMISSION_MAX_S)), self._admissions:
                 status, body = await self._post(event, random_hex())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("callback %s got no answer: %s", event.get("action"), redact(str(error)))

@@ -178,7 +178,13 @@ class LiveServer:
             return None
         spool = options.spool_dir / "events"
         return Hooks(
-            HookOptions(options.api_url, options.control_secret, spool, admission_s=options.limits.admission_s)
+            HookOptions(
+                options.api_url,
+                options.control_secret,
+                spool,
+                admission_s=options.limits.admission_s,
+                admissions=options.limits.admissions,
+            )
         )
 
     def _tell_recording(self, event: str, sheet: Sheet) -> None:

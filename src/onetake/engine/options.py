@@ -13,6 +13,8 @@ class Limits:
     a publisher without media for this long is shown as stalled. `publisher_timeout_s`: read timeout that opens grace.
     `viewer_buffer_bytes`: with more than this unsent a viewer skips to the next keyframe, and is cut off after
     `viewer_slow_s`. `unsent_bytes`: what all viewers together may leave unread; past it the furthest behind are cut.
+    `unread_bytes`: how much of our answers an RTMP client may leave unread. `admissions`: how many clients the control
+    plane is asked about at once; after `wrong_keys` refusals within `wrong_keys_s` an address is not asked about.
     """
 
     grace_s: float = 30.0
@@ -26,6 +28,10 @@ class Limits:
     viewer_buffer_bytes: int = 8 << 20
     viewer_slow_s: float = 20.0
     unsent_bytes: int = 1 << 30
+    unread_bytes: int = 1 << 20
+    admissions: int = 20
+    wrong_keys: int = 10
+    wrong_keys_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

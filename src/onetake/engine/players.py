@@ -39,12 +39,13 @@ class Players:
         self._limits = limits or Limits()
         self._players: dict[str, Player] = {}
 
-    def admit(self, config: StreamConfig | None, name: str, token: str | None) -> Grant | None:
-        """The grant by which `name` may be watched, None for a stream that is open to all.
+    def admit(self, config: StreamConfig | None, name: str, token: str | None, key: str = "") -> Grant | None:
+        """The grant by which `name` may be watched, None for a stream that is open to all, or to holders of its `key`.
 
-        A token that is given must be good, also where none is needed. Raises `TokenInvalid` or `TokenExpired`.
+        A token that is given must be good, also where none is needed; a stream that is not configured (`config` None)
+        needs one. Raises `TokenInvalid` or `TokenExpired`.
         """
-        if token is None and not (config and config.gated):
+        if config is not None and (config.accepts_key(key) or (token is None and not config.gated)):
             return None
         return self.gate.admit(token, Method.PLAY, ScopeKind.STREAM, scope(name))
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import cache, partial
 from urllib.parse import parse_qs
 
-from onetake.engine.fanout import Encoder, Viewer
+from onetake.engine.fanout import Encoder, Fanout, Viewer
 from onetake.engine.hooks import HookClient
 from onetake.engine.options import MediaOptions
 from onetake.engine.players import Players
@@ -23,6 +23,8 @@ from onetake.media.flv import FlvTag
 log = logging.getLogger(__name__)
 
 IDLE_S = 15.0
+PING_S = 30.0
+"""Players are pinged so often: a dead one is found by `USER_TIMEOUT_MS` also while its stream rests."""
 SWEEP_S = 1.0
 USER_TIMEOUT_MS = 20_000
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
@@ -32,6 +34,8 @@ _SENTENCES = {
     "bad_key": "The stream key is wrong.",
     "control_plane_away": "The server cannot check the key now; try again.",
     "displaced": "Another encoder publishes this stream.",
+    "key_changed": "The stream key has been changed.",
+    "too_many_wrong_keys": "Too many wrong keys from this address; try again later.",
 }
 
 
@@ -94,11 +98,11 @@ class RtmpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._ip = ""
         self._agent = self._tc_url = self._page_url = ""
-        self._opened_s = self._heard_s = server.hub.now_s()
+        self._idle_since_s = self._heard_s = self._pinged_s = server.hub.now_s()
         self._connected = False
         self._ingest: Ingest | None = None
         self._playing = ExitStack()
-        self._viewer: Viewer | None = None
+        self._viewers: dict[int, tuple[Viewer, Fanout]] = {}
         self._task: asyncio.Task[None] | None = None
 
     # -- transport -----------------------------------------------------------------------------------------------
@@ -141,10 +145,18 @@ class RtmpConnection(asyncio.Protocol):
             if now_s - self._heard_s > limits.publisher_timeout_s:
                 self._ingest.lost("timeout")
                 self.abort()
-        elif self._viewer is None and self._task is None:
+        elif self._viewers:
+            self._ping(now_s)
+        elif self._task is None:
             most_s = IDLE_S if self._connected else limits.handshake_s
-            if now_s - self._opened_s > most_s:
+            if now_s - self._idle_since_s > most_s:
                 self.abort()
+
+    def _ping(self, now_s: float) -> None:
+        if now_s - self._pinged_s >= PING_S:
+            self._pinged_s = now_s
+            self._protocol.ping(int(now_s * 1000))
+            self._flush()
 
     def end(self, reason: str) -> None:
         """Tell the client that it was put out, and close."""
@@ -174,9 +186,16 @@ class RtmpConnection(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        data = self._protocol.data_to_send()
-        if data and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        data, transport = self._protocol.data_to_send(), self._transport
+        if not data or transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        limits = self._server.options.limits
+        # A viewer's media waits in the same buffer; the fan-out bounds that.
+        most_bytes = limits.unread_bytes + (2 * limits.viewer_buffer_bytes if self._viewers else 0)
+        if transport.get_write_buffer_size() > most_bytes:
+            log.info("rtmp client %s does not read what it is answered", self._ip)
+            transport.abort()
 
     def _handle(self, event: rtmp.ServerEvent) -> None:
         if isinstance(event, FlvTag):
@@ -190,6 +209,8 @@ class RtmpConnection(asyncio.Protocol):
             self._ask(self._play(event))
         elif isinstance(event, rtmp.Unpublished):
             self._unpublished()
+        elif isinstance(event, rtmp.PauseChanged):
+            self._pause(event)
         elif isinstance(event, rtmp.PlayStopped | rtmp.Refused):
             self._close_soon()
 
@@ -210,8 +231,14 @@ class RtmpConnection(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(self._answer(answer))
 
     async def _answer(self, answer: Coroutine[object, object, None]) -> None:
-        await answer
-        self._task = None
+        try:
+            await answer
+        except Exception:
+            log.exception("rtmp client %s could not be answered", self._ip)
+            self.abort()
+        finally:
+            self._task = None
+            self._idle_since_s = self._server.hub.now_s()
         self._flush()
         if self._transport is not None and not self._transport.is_closing():
             self._heard_s = self._server.hub.now_s()
@@ -242,6 +269,7 @@ class RtmpConnection(asyncio.Protocol):
 
     def _unpublished(self) -> None:
         ingest, self._ingest = self._ingest, None
+        self._idle_since_s = self._server.hub.now_s()
         if ingest is not None:
             ingest.stop()
 
@@ -249,8 +277,9 @@ class RtmpConnection(asyncio.Protocol):
 
     async def _play(self, event: rtmp.PlayRequested) -> None:
         hub, players = self._server.hub, self._server.players
+        token, key = _query_value(event.query, "token") or None, _query_value(event.query, "key")
         try:
-            grant = players.admit(hub.config(event.name), event.name, _query_value(event.query, "token") or None)
+            grant = players.admit(hub.config(event.name), event.name, token, key)
         except AppError as error:
             self._refuse_play(event, error.detail("en"))
             return
@@ -261,9 +290,14 @@ class RtmpConnection(asyncio.Protocol):
             return
         self._protocol.accept(event)
         self._flush()
-        self._viewer = Viewer(self._transport, encoder_for(event.stream_id), _no_header, partial(self._over, event))
-        watching = players.watching(life.name, Protocol.RTMP, life.fanout, self._viewer, self._ip, grant)
-        self._playing.enter_context(watching)
+        viewer = Viewer(self._transport, encoder_for(event.stream_id), _no_header, partial(self._over, event))
+        self._viewers[event.stream_id] = viewer, life.fanout
+        self._playing.enter_context(players.watching(life.name, Protocol.RTMP, life.fanout, viewer, self._ip, grant))
+
+    def _pause(self, event: rtmp.PauseChanged) -> None:
+        if event.stream_id in self._viewers:
+            viewer, fanout = self._viewers[event.stream_id]
+            fanout.pause(viewer, event.paused)
 
     def _refuse_play(self, event: rtmp.PlayRequested, sentence: str) -> None:
         self._protocol.reject(event, sentence)
@@ -271,7 +305,8 @@ class RtmpConnection(asyncio.Protocol):
 
     def _over(self, event: rtmp.PlayRequested) -> None:
         """The stream ended, or this player was too slow or kicked."""
-        if self._viewer is not None and self._viewer.slow_since_s is not None:
+        viewer, _ = self._viewers[event.stream_id]
+        if viewer.slow_since_s is not None:
             self.abort()
             return
         self._protocol.end_play(event.stream_id)

@@ -16,6 +16,7 @@ from onetake.engine.pipeline import Life
 from onetake.engine.sequence import SequenceBook
 from onetake.engine.sessions import Decision, PushState, Session, SessionRules, Verdict
 from onetake.engine.state import NAME, RecordMode, StateStore, StreamConfig
+from onetake.engine.wrong_keys import WrongKeys
 from onetake.kit.ids import random_hex
 from onetake.media.flv import FlvDemuxer, FlvTag
 from onetake.media.flv.demuxer import Output
@@ -157,6 +158,7 @@ class StreamHub:
         self._recorder = recorder
         self._sequence = sequence
         self._hooks = hooks
+        self._wrong_keys = WrongKeys(options.limits.wrong_keys, options.limits.wrong_keys_s)
         self._bring: Callable[[str, float], Awaitable[None]] | None = None
         store.on_change(self._config_changed)
 
@@ -191,7 +193,9 @@ class StreamHub:
         return stream.session.state(self.now_s()) if stream else PushState.OFFLINE
 
     async def publish(self, publisher: Publisher) -> Ingest:
-        """Let a publisher in, or raise `Refused` (`bad_name`, `bad_key`, `control_plane_away`, `displaced`)."""
+        """Let a publisher in, or raise `Refused` (`bad_name`, `bad_key`, `too_many_wrong_keys`, `control_plane_away`,
+        `displaced`).
+        """
         name = publisher.client.stream
         if publisher.client.app != APP or not NAME.match(name):
             raise self._refuse("bad_name")
@@ -267,9 +271,15 @@ class StreamHub:
             return self.config(name) or StreamConfig(name), False
         if self._hooks is None:
             raise self._refuse("bad_key")
+        ip = publisher.client.ip
+        if self._wrong_keys.is_blocked(ip, self.now_s()):
+            raise self._refuse("too_many_wrong_keys")
         answer = await self._hooks.admit(client_event("on_publish", publisher.client))
+        if not answer.reachable:
+            raise self._refuse("control_plane_away")
         if not answer.allowed:
-            raise self._refuse("bad_key" if answer.reachable else "control_plane_away")
+            self._wrong_keys.note(ip, self.now_s())
+            raise self._refuse("bad_key")
         return self._store.get(name) or StreamConfig(name), True
 
     def _refuse(self, reason: str) -> Refused:
@@ -347,8 +357,17 @@ class StreamHub:
             return
         stream.config = new
         stream.session.rules = self._rules(new)
+        self._check_key(stream, new)
         if stream.session.alive and stream.life is not None:
             self._recorder.session_started(stream.life, new)
+
+    def _check_key(self, stream: LiveStream, config: StreamConfig) -> None:
+        """A publisher whose key holds no longer is put out; one with the new key may go on with the session."""
+        publisher = stream.publisher
+        if publisher is None or publisher.kind == PULL or config.accepts_key(publisher.key):
+            return
+        if not (self._options.standalone and publisher.loopback):
+            publisher.close("key_changed")
 
     # -- events --------------------------------------------------------------------------------------------------
 
