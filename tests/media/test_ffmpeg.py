@@ -353,6 +353,7 @@ def test_progress_never_raises(pieces: list[bytes]) -> None:
             "[rtmp @ 0x1] Server error: No such stream.\nError opening input: Operation not permitted",
             named.SourceNotFound,
         ),
+        ("Error opening input files: Operation not permitted", named.SourceNotFound),
         ("[rtmp @ 0x1] Incorrect username/password\n[rtmp @ 0x1] Server error: authfailed", named.SourceUnauthorized),
         ("Server returned 5XX Server Error reply", named.SourceServerError),
         ("[tls @ 0x1] error:0A000086:SSL routines::certificate verify failed", named.TlsFailed),

@@ -118,9 +118,9 @@ class AddressRefused(AppError):
     status = 422
     code = "address_refused"
     text = Text(
-        en="{host} leads to a private or reserved address. The operator can allow it in the settings.",
-        zh_cn="{host} 指向内网或保留地址，管理员可在设置中放行。",
-        zh_tw="{host} 指向內網或保留位址，管理員可在設定中放行。",
+        en="{host} leads to a private or reserved address. The setting ONETAKE_PULL_ALLOW can allow it.",
+        zh_cn="{host} 指向内网或保留地址，可通过设置项 ONETAKE_PULL_ALLOW 放行。",
+        zh_tw="{host} 指向內網或保留位址，可透過設定項 ONETAKE_PULL_ALLOW 放行。",
     )
 
     def __init__(self, host: str) -> None:

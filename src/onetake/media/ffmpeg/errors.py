@@ -219,6 +219,8 @@ _RULES = (
         r"could not find codec parameters|Unknown format",
         NotMedia,
     ),
+    # RTMP servers that refuse to play without a word: FFmpeg knows no more than that.
+    _rule(r"Error opening input files?: Operation not permitted", SourceNotFound),
 )
 _CODEC = re.compile(
     r"Decoder \((?:codec )?(?P<a>\w+)\) not found|Decoding requested, but no decoder found for: (?P<b>\w+)|"
