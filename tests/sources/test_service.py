@@ -125,13 +125,14 @@ async def test_deleting_asks_the_domains_above_first(
 ) -> None:
     asked: list[tuple[int, bool]] = []
 
-    async def step(_session: object, source: LiveSource, trash: bool) -> None:
+    async def step(_session: object, source: LiveSource, trash: bool) -> int:
         asked.append((source.id, trash))
+        return 3
 
     monkeypatch.setattr(service, "BEFORE_DELETION", [step])
     made = await make(sqlite_database)
     async with sqlite_database.write() as session:
-        await service.delete_source(session, made.source.id, trash_recordings=True)
+        assert await service.delete_source(session, made.source.id, trash_recordings=True) == 3
     assert asked == [(made.source.id, True)]
     async with sqlite_database.read() as session:
         with pytest.raises(NotFound):

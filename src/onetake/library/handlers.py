@@ -42,13 +42,14 @@ async def finish_recording(session: AsyncSession, event: RecordingFinished) -> N
     await enqueue(session, "library.stills", {"video_id": video.id}, queue="video", dedupe=f"stills:{video.id}:final")
 
 
-async def trash_videos_of_source(session: AsyncSession, source: LiveSource, trash_recordings: bool) -> None:
-    """The operator wants the recordings of a source in the trash together with it."""
+async def keep_or_trash_videos(session: AsyncSession, source: LiveSource, trash_recordings: bool) -> int:
+    """What the operator wants to become of the recordings of a source; how many were trashed or stay."""
     if trash_recordings:
-        await repository.trash_of_source(session, source.id, utc_now())
+        return await repository.trash_of_source(session, source.id, utc_now())
+    return await repository.count_of_source(session, source.id)
 
 
-BEFORE_DELETION.append(trash_videos_of_source)
+BEFORE_DELETION.append(keep_or_trash_videos)
 
 
 async def _add(session: AsyncSession, task: RecordTask, *, is_live: bool) -> Video:

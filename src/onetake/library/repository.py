@@ -192,11 +192,12 @@ async def oldest_unprotected(session: AsyncSession, limit: int) -> list[Video]:
     return list(await session.scalars(statement.order_by(Video.created_at, Video.id).limit(limit)))
 
 
-async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) -> None:
-    """Move every unprotected video of a source to the trash; the source's row may be gone already."""
-    await session.execute(
+async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) -> int:
+    """Move every unprotected video of a source to the trash; how many."""
+    mine = (Video.source_id == source_id, Video.is_protected.is_(False), Video.deleted_at.is_(None))
+    trashed = (
         update(Video)
-        .where(Video.source_id == source_id, Video.is_protected.is_(False), Video.deleted_at.is_(None))
+        .where(*mine)
         .values(
             deleted_at=now,
             shelf=Shelf.TRASH,
@@ -204,8 +205,14 @@ async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) 
             grant_generation=Video.grant_generation + 1,
             narrowed_at=now,
         )
-        .execution_options(synchronize_session=False)
     )
+    return await matched_rows(session, trashed)
+
+
+async def count_of_source(session: AsyncSession, source_id: int) -> int:
+    """How many videos of a source there are outside the trash."""
+    mine = select(func.count()).select_from(Video).where(Video.source_id == source_id, Video.shelf != Shelf.TRASH)
+    return await session.scalar(mine) or 0
 
 
 async def narrowed_since(session: AsyncSession, moment: datetime, limit: int) -> list[tuple[str, int]]:

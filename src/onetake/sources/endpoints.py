@@ -116,10 +116,10 @@ async def delete_source(
         Literal["keep", "trash"], Query(description="What becomes of its videos: they stay, or go to the trash.")
     ] = "keep",
 ) -> DeleteResult:
-    """Deletes the source and its schedules. One that is being recorded stays (409)."""
-    await service.delete_source(session, id, trash_recordings=recordings == "trash")
+    """Deletes the source and its schedules. One that is being recorded stays (409). Protected videos always stay."""
+    videos = await service.delete_source(session, id, trash_recordings=recordings == "trash")
     on_commit(session, watch.poke)
-    return DeleteResult(recordings="kept" if recordings == "keep" else "trashed")
+    return DeleteResult(recordings="kept" if recordings == "keep" else "trashed", videos=videos)
 
 
 @router.post(

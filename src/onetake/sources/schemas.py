@@ -1,7 +1,7 @@
 """What the source endpoints take and give. Unknown fields of a request are refused (C3)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
@@ -167,4 +167,5 @@ class LivePlay(BaseModel):
 class DeleteResult(BaseModel):
     """What became of the recordings of a deleted source."""
 
-    recordings: str = Field(description="kept or trashed", examples=["kept"])
+    recordings: Literal["kept", "trashed"] = Field(description="What was chosen for its videos.")
+    videos: int = Field(description="How many videos were kept or trashed.", examples=[12])

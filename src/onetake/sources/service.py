@@ -32,8 +32,9 @@ SCHEMES = {
     Protocol.HTTP_FLV: ("http", "https"),
 }
 PATTERN_URL = "builtin:pattern"
-BEFORE_DELETION: list[Callable[[AsyncSession, LiveSource, bool], Awaitable[None]]] = []
-"""Domains above add what they do, in the same transaction, before a source goes (last: trash its recordings?)."""
+BEFORE_DELETION: list[Callable[[AsyncSession, LiveSource, bool], Awaitable[int]]] = []
+"""Domains above add what they do, in the same transaction, before a source goes (last: trash its recordings?), and say
+how many videos that concerns: trashed, or kept."""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -122,18 +123,19 @@ async def rotate_key(session: AsyncSession, source_id: int) -> NewKey:
     return NewKey(source, key)
 
 
-async def delete_source(session: AsyncSession, source_id: int, *, trash_recordings: bool) -> LiveSource:
-    """Delete a source and its schedules; its videos stay, or go to the trash.
+async def delete_source(session: AsyncSession, source_id: int, *, trash_recordings: bool) -> int:
+    """Delete a source and its schedules; its videos stay, or go to the trash: how many there are of them.
 
     Raises NotFound, and whatever a domain above raises to prevent it.
     """
     source = await get_source(session, source_id)
-    for step in BEFORE_DELETION:
-        await step(session, source, trash_recordings)
-    await audit(session, action="sources.delete", target=f"source:{source.id}", before=snapshot(source))
+    videos = sum([await step(session, source, trash_recordings) for step in BEFORE_DELETION])
+    choice = {"recordings": "trashed" if trash_recordings else "kept", "videos": videos}
+    target = f"source:{source.id}"
+    await audit(session, action="sources.delete", target=target, before=snapshot(source), after=choice)
     await emit(session, SourceDeleted(source.id, source.stream_name, trash_recordings))
     await repository.remove(session, source)
-    return source
+    return videos
 
 
 async def narrowed_since(session: AsyncSession, moment: datetime) -> list[tuple[str, int]]:
