@@ -216,9 +216,9 @@ async def test_sources_are_looked_up_in_an_index(sqlite_database: Database) -> N
     event.listen(engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement))
     async with sqlite_database.read() as session:
         await repository.sources_on(session, EVERYTHING)
-        asked = next(statement for statement in statements if "EXISTS" in statement)
-        plan = await session.connection()
-        rows = await plan.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", (0, 1, 2, 1000, 0)[: asked.count("?")])
+        asked = next(statement for statement in statements if "live_sources" in statement)
+        connection = await session.connection()
+        rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", (1,) * asked.count("?"))
         steps = [row[-1] for row in rows]
     on_videos = [step for step in steps if "videos" in step]
     assert len(on_videos) == len(EVERYTHING)
