@@ -81,6 +81,14 @@ async def test_a_black_beginning_is_passed_over(tmp_path: Path) -> None:
     assert luma_at(target, 0, 0, 160, 90) > 40
 
 
+async def test_a_slow_fade_from_black_is_waited_out(tmp_path: Path) -> None:
+    graph = "testsrc2=s=160x90:r=25,fade=in:0:150"
+    source = encode(tmp_path / "fade.mp4", "-f", "lavfi", "-i", graph, "-t", "10", *X264)
+    target = tmp_path / "poster.jpg"
+    assert await make_poster([source], target) >= 3
+    assert luma_at(target, 0, 0, 160, 90) > 60
+
+
 async def test_only_black_still_gives_a_poster(tmp_path: Path) -> None:
     source = encode(tmp_path / "black.mp4", "-f", "lavfi", "-i", "color=c=black:s=64x64:r=5", "-t", "2", *X264)
     await make_poster([source], tmp_path / "poster.jpg")

@@ -7,7 +7,9 @@ limit or a signal leaves no answer, which the parent names.
 import contextlib
 import errno
 import json
+import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -30,8 +32,10 @@ from onetake.media.stills import (
     webvtt,
 )
 
-DARKEST, BRIGHTEST, FLATTEST = 24.0, 235.0, 6.0
-SAMPLE_STEP = 97
+DIM_BELOW = 64.0
+NEARLY = 0.8
+LUMA_STEP = 8
+SAMPLE_STEP = 7
 NO_ROOM = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
@@ -113,26 +117,26 @@ def _padded(data: bytes, width: int, line_size: int, buffer_size: int) -> bytes:
 
 
 def _good_picture(pictures: Pictures) -> tuple[VideoFrame | None, float]:
-    """The first place whose picture is neither black, white nor flat; the liveliest one when none is."""
-    best: tuple[float, VideoFrame | None, float] = (-1.0, None, 0.0)
+    """The picture that shows most; an earlier place counts more when it shows nearly as much."""
+    found: list[tuple[float, VideoFrame, float]] = []
     for place in PLACES:
         time_s = pictures.duration_s * place
         frame = pictures.at(time_s)
-        if frame is None:
-            continue
-        mean, spread = _brightness(frame)
-        if DARKEST < mean < BRIGHTEST and spread > FLATTEST:
-            return frame, time_s
-        best = max(best, (spread, frame, time_s), key=lambda item: item[0])
-    return best[1], best[2]
+        if frame is not None:
+            found.append((_liveliness(frame), frame, time_s))
+    if not found:
+        return None, 0.0
+    enough = NEARLY * max(score for score, _, _ in found)
+    return next((frame, time_s) for score, frame, time_s in found if score >= enough)
 
 
-def _brightness(frame: VideoFrame) -> tuple[float, float]:
-    """Mean and standard deviation of the luma, 0-255, over a sample of the pixels."""
+def _liveliness(frame: VideoFrame) -> float:
+    """How much there is to see: the entropy of the luma in bits, less for what is dark."""
     small = frame.reformat(width=128, height=72, format="gray")
     samples = bytes(small.planes[0])[::SAMPLE_STEP] or b"\0"
-    mean = sum(samples) / len(samples)
-    return mean, (sum((value - mean) ** 2 for value in samples) / len(samples)) ** 0.5
+    counts = Counter(sample // LUMA_STEP for sample in samples)
+    entropy = sum(count * math.log2(len(samples) / count) for count in counts.values()) / len(samples)
+    return entropy * min(1.0, sum(samples) / len(samples) / DIM_BELOW)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ TILE_MAX_PX = (160, 160)
 COLUMNS = 10
 MAX_TILES = 100
 MIN_INTERVAL_S = 1.0
-# Where a picture is looked for that shows something, as parts of the title; the first good one is taken.
+# Where a picture is looked for that shows something, as parts of the title, the most welcome first.
 PLACES = (0.10, 0.15, 0.20, 0.30, 0.05, 0.50, 0.70)
 
 
@@ -43,7 +43,7 @@ async def make_poster(
     Args:
         sources: the files of one title in order: our recordings (with their indexes), or one file of another kind.
         target: a path of ours; it is replaced at once, never seen half.
-        at_s: take exactly this picture; else a good one near 10 %.
+        at_s: take exactly this picture; else the one of `PLACES` that shows most, by choice near 10 %.
         limits: of the child.
 
     Raises:
