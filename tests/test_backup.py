@@ -51,6 +51,7 @@ def by_mp4(station: Station, video: int) -> list[Packet]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_backup_of_a_running_instance_restored_elsewhere_plays(
     original: tuple[Server, Station], tmp_path: Path
 ) -> None:
