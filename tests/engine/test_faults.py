@@ -5,18 +5,16 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
-from tests.engine.peers import FFMPEG9, QUIET, pushing, run
+from tests.engine.node import Node, decodes, free_ports, node, wait_for_record
+from tests.engine.peers import pushing
 from tests.engine.rtmp_client import Refused, RtmpPublisher, flv_tags
 from tests.engine.servers import live
 from tests.media.fmp4 import clips
@@ -27,84 +25,6 @@ from onetake.engine.state import RecordMode, StreamConfig, hash_key
 from onetake.media.recording import video_files
 
 ClipMaker = Callable[..., Path]
-ROOT = Path(__file__).parents[2]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-class Node:
-    """A stand-alone live process on its own data folder; it can be killed and started again on the same ports."""
-
-    def __init__(self, data_dir: Path, *wrapper: str) -> None:
-        self.data_dir = data_dir
-        self.rtmp_port, self.http_port, self.files_port = free_ports(3)
-        self._wrapper = wrapper
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def spawn(self) -> asyncio.subprocess.Process:
-        """Start the process."""
-        ports = ("--rtmp-port", self.rtmp_port, "--http-port", self.http_port, "--files-port", self.files_port)
-        what = ("--standalone", "--role", "live", "--min-free-mb", 1, "--data-dir", self.data_dir)
-        arguments = [*self._wrapper, sys.executable, "-m", "onetake.engine", *map(str, (*what, *ports))]
-        with (self.data_dir.parent / "node.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, stderr=log)
-        return self.process
-
-    async def start(self) -> None:
-        """Start and wait until it answers."""
-        await self.spawn()
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    await self.get("/healthz")
-                except aiohttp.ClientError:
-                    await asyncio.sleep(0.05)
-                else:
-                    return
-
-    async def get(self, path: str) -> str:
-        """The text of a GET."""
-        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{self.http_port}{path}") as answer:
-            return await answer.text()
-
-    async def sheets(self) -> list[dict[str, Any]]:
-        """`GET /control/recordings`."""
-        found: list[dict[str, Any]] = json.loads(await self.get("/control/recordings"))["recordings"]
-        return found
-
-    def rtmp(self, stream: str) -> str:
-        """Where to publish."""
-        return f"rtmp://127.0.0.1:{self.rtmp_port}/live/{stream}"
-
-    def files(self, recording: str) -> list[Path]:
-        """The MP4 files of a recording."""
-        return video_files(next(self.data_dir.glob(f"media/*/*/{recording}")) / "source")
-
-    async def end(self, number: int) -> int:
-        """Signal it and wait."""
-        assert self.process
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 20)
-
-
-@asynccontextmanager
-async def node(data_dir: Path, *wrapper: str) -> AsyncIterator[Node]:
-    """A running node."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    made = Node(data_dir, *wrapper)
-    try:
-        await made.start()
-        yield made
-    finally:
-        await made.end(signal.SIGKILL)
 
 
 def listed_s(playlist: str) -> float:
@@ -112,12 +32,6 @@ def listed_s(playlist: str) -> float:
     whole = sum(float(value) for value in re.findall(r"#EXTINF:([\d.]+)", playlist))
     tail = playlist.rpartition("#EXTINF")[2]
     return whole + sum(float(value) for value in re.findall(r"#EXT-X-PART:DURATION=([\d.]+)", tail))
-
-
-async def decodes(path: Path) -> None:
-    """Fails unless every frame of a file decodes."""
-    said = await run(FFMPEG9, *QUIET, "-xerror", "-i", str(path), "-f", "null", "-")
-    assert said == ""
 
 
 class TestKill:
@@ -217,16 +131,6 @@ class TestDisk:
             folder = next((root / str(media).lstrip("/")).glob(f"*/*/{sheet['id']}/source"))
             for path in video_files(folder):
                 await decodes(path)
-
-
-async def wait_for_record(server: Node, state: str, reason: str) -> None:
-    """Wait until the recording of `cam` is in a state."""
-    async with asyncio.timeout(30):
-        while True:
-            [sheet] = await server.sheets() or [{"state": "", "reason": ""}]
-            if (sheet["state"], sheet["reason"]) == (state, reason):
-                return
-            await asyncio.sleep(0.1)
 
 
 class TestControlPlaneAway:

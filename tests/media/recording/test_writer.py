@@ -27,6 +27,7 @@ from onetake.media.recording import (
     RecordingWriter,
     SyncFailed,
     WriterOptions,
+    check_file,
     disk,
     recording_place,
     recover,
@@ -233,7 +234,7 @@ class TestFailingDisk:
         self, place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
         monkeypatch.setattr("onetake.media.recording.pair.write_all", FailingCall(disk.write_all, number, 8))
-        summary = write(place, parts).close()
+        summary = write(place, parts, WriterOptions(sync_interval_s=0)).close()
         assert len(summary.files) == 2
         assert [damage.saved for damage in summary.damages] == [True]
         assert payloads(place.folder) == sent("bframes")
@@ -246,11 +247,38 @@ class TestFailingDisk:
         monkeypatch.setattr("onetake.media.recording.pair.sync_data", FailingCall(disk.sync_data, errno.EIO, at))
         summary = write(place, parts, WriterOptions(sync_interval_s=0)).close()
         assert [damage.code for damage in summary.damages] == ["sync_failed"]
+        assert [file.problem for file in summary.files] == [None] * len(summary.files)
+        assert sum(file.parts for file in summary.files) == len(parts)
         assert payloads(place.folder) == sent("bframes")
+        assert all(check_file(video).is_sound for video in video_files(place.folder))
         assert place.marker is not None
-        assert place.marker.exists()
+        assert not list(place.marker.parent.iterdir())
+
+    def test_a_file_that_holds_nothing_safe_is_taken_away(
+        self, place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failing = FailingCall(disk.write_all, errno.EIO, 4)
+        monkeypatch.setattr("onetake.media.recording.pair.write_all", failing)
+        summary = write(place, parts, WriterOptions(sync_interval_s=3600)).close()
+        assert [damage.file for damage in summary.damages] == ["video-000.mp4"]
+        assert [file.name for file in summary.files] == ["video-001.mp4"]
+        assert [path.name for path in video_files(place.folder)] == ["video-001.mp4"]
+        assert payloads(place.folder) == sent("bframes")
+
+    def test_what_cannot_be_repaired_is_set_aside_for_the_next_start(
+        self, place: RecordingPlace, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            once = FailingCall(disk.sync_data, errno.EIO, 4)
+            always = FailingCall(disk.sync_data, errno.EIO, 1, 99)
+            patch.setattr("onetake.media.recording.pair.sync_data", once)
+            patch.setattr("onetake.media.recording.recovery.sync_data", always)
+            summary = write(place, parts, WriterOptions(sync_interval_s=0)).close()
+        assert [file.problem for file in summary.files] == ["sync_failed", None]
+        assert place.marker is not None
+        assert not place.marker.exists(), "it is not in progress any more"
         assert [found.problem for found in recover(place.marker.parent)] == [None]
-        assert not place.marker.exists()
+        assert not list(place.marker.parent.iterdir())
         assert payloads(place.folder) == sent("bframes")
 
     def test_a_disk_that_stays_broken_raises_the_second_time(
@@ -331,7 +359,6 @@ class TestFailingDisk:
                 [writer.append(part) for part in parts]
             writer.close()
         assert place.marker is not None
-        assert place.marker.exists()
         (found,) = recover(place.marker.parent)
         assert [(file.parts, file.problem) for file in found.files] == [(4, None)]
         assert payloads(place.folder) == sent("bframes")[:40]
@@ -361,7 +388,9 @@ class TestFailingDisk:
     ) -> None:
         writer = write(place, parts)
         with monkeypatch.context() as patch:
-            patch.setattr("onetake.media.recording.pair.sync_data", FailingCall(disk.sync_data, errno.EIO, 1, 99))
+            for module in ("pair", "recovery"):
+                broken = FailingCall(disk.sync_data, errno.EIO, 1, 99)
+                patch.setattr(f"onetake.media.recording.{module}.sync_data", broken)
             summary = writer.close()
         assert [file.problem for file in summary.files] == ["sync_failed"]
         assert place.marker is not None

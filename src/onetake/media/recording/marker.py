@@ -1,4 +1,7 @@
-"""The open marker of a recording: a small JSON file that exists while, and only while, its files may need recovery."""
+"""The open marker of a recording: a small JSON file that exists while its files may need recovery.
+
+`<id>.json` says that it is in progress. It becomes `<id>.damaged.json` when a file could not be repaired at the end.
+"""
 
 import json
 import os
@@ -60,6 +63,12 @@ def relative_folder(path: Path, folder: Path) -> str:
     """`folder` as the marker at `path` names it; absolute when it lies outside of the data folder."""
     data_dir = path.parent.parent
     return folder.relative_to(data_dir).as_posix() if folder.is_relative_to(data_dir) else str(folder)
+
+
+def set_aside(path: Path) -> None:
+    """The recording has ended, but its files still need recovery: the next start looks at them. Raises `OSError`."""
+    path.replace(path.with_suffix(".damaged.json"))
+    sync_folder(path.parent)
 
 
 def remove_marker(path: Path) -> None:

@@ -60,7 +60,7 @@ class OpenPair:
             self._start(first)
         except BaseException:
             os.close(self._fd)
-            self._remove()
+            self.remove()
             raise
 
     def _start(self, first: Part) -> None:
@@ -72,8 +72,13 @@ class OpenPair:
             self._index.sync()
             sync_folder(self.path.parent)
 
-    def _remove(self) -> None:
-        """A file that could not even be started holds nothing."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no part."""
+        return self.end == self.header.media_start
+
+    def remove(self) -> None:
+        """Take away both files, which hold nothing."""
         for path in (self.path, index_path(self.path)):
             with suppress(OSError):
                 path.unlink(missing_ok=True)

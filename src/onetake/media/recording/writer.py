@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onetake.kit.clock import wall_ms
@@ -18,9 +18,10 @@ from onetake.media.recording.disk import (
     SyncFailed,
     typed_errors,
 )
-from onetake.media.recording.marker import Marker, relative_folder, remove_marker, write_marker
+from onetake.media.recording.marker import Marker, relative_folder, remove_marker, set_aside, write_marker
 from onetake.media.recording.pair import OpenPair
 from onetake.media.recording.paths import RecordingPlace, index_path, next_number, video_files
+from onetake.media.recording.recovery import recover_file
 from onetake.media.recording.summary import Damage, FileSummary, Gap, RecordingSummary
 
 log = logging.getLogger(__name__)
@@ -114,16 +115,27 @@ class RecordingWriter:
                 raise
 
     def close(self) -> RecordingSummary:
-        """End the recording: sync, `sidx`, marker away.
+        """End the recording: sync, `sidx`, files that failed repaired, marker away.
 
-        A failure is in the summary and not raised; then the marker stays, so that `recover` looks at the files again.
+        A failure is in the summary and not raised; then the marker is set aside, so that `recover` looks at the files
+        again.
         """
         with suppress(RecordingError):
             self.rotate()
-        if self.place.marker is not None and not any(file.problem for file in self._files):
+        with self._told():
+            self._files = [self._repaired(file) if file.problem else file for file in self._files]
+        if self.place.marker is not None:
+            broken = any(file.problem for file in self._files)
             with suppress(OSError):
-                remove_marker(self.place.marker)
+                (set_aside if broken else remove_marker)(self.place.marker)
         return self.summary()
+
+    def _repaired(self, file: FileSummary) -> FileSummary:
+        """A file that failed, after what a restart would do with it; as it was when the disk is still broken."""
+        found = recover_file(self.place.folder / file.name)
+        if found.problem:
+            return file
+        return replace(file, size_bytes=found.size_bytes, parts=found.parts, duration_s=found.duration_s, problem=None)
 
     def summary(self) -> RecordingSummary:
         """What there is so far; the file being written is the last."""
@@ -222,6 +234,7 @@ class RecordingWriter:
 
     def _write_again(self, part: Part | None, error: RecordingError) -> None:
         """The file failed: what it does not safely hold goes to a new one, once."""
+        failed = self._pair
         again = self._abandon(error, saved=True)
         if part is not None and not (again and again[-1] is part):
             again.append(part)
@@ -232,6 +245,9 @@ class RecordingWriter:
         except RecordingError as second:
             self._abandon(second, saved=False)
             raise
+        if failed is not None and failed.is_empty:
+            failed.remove()
+            self._files = [file for file in self._files if file.name != failed.path.name]
 
     def _abandon(self, error: RecordingError, *, saved: bool) -> list[Part]:
         """Close the present file after `error`; the parts that it does not safely hold, cut off if `saved`."""
