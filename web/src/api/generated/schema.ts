@@ -645,7 +645,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a source
-         * @description Deletes the source and its schedules. One that is being recorded stays (409).
+         * @description Deletes the source and its schedules. One that is being recorded stays (409). Protected videos always stay.
          */
         delete: operations["deleteSource"];
         options?: never;
@@ -743,6 +743,8 @@ export interface paths {
         /**
          * What a source does now
          * @description Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers.
+         *
+         *     An idle source on demand is looked at without being pulled; that look is good for half a minute.
          */
         get: operations["getSourceStatus"];
         put?: never;
@@ -805,6 +807,8 @@ export interface paths {
         /**
          * List recording tasks
          * @description Recording tasks, the newest first.
+         *
+         *     `total` is counted up to 10 001: show more as "10000+". Pages end there too.
          */
         get: operations["listTasks"];
         put?: never;
@@ -1110,7 +1114,10 @@ export interface paths {
         };
         /**
          * What retention would take
-         * @description The videos that the next nightly run moves to the trash. Nothing is changed.
+         * @description The videos that the next nightly run, or a full disk, moves to the trash. Nothing is changed.
+         *
+         *     A full disk takes videos only by setting (`ONETAKE_DISK_EXPIRE_OLDEST`), and only when emptying the trash was not
+         *     enough.
          */
         get: operations["previewRetention"];
         put?: never;
@@ -1450,7 +1457,7 @@ export interface components {
          * @description What can be done to many videos at once.
          * @enum {string}
          */
-        BatchAction: "trash" | "restore" | "delete" | "protect" | "unprotect" | "publish" | "hide";
+        BatchAction: "trash" | "restore" | "delete" | "protect" | "unprotect" | "publish" | "unlist" | "members" | "hide";
         /**
          * BatchResult
          * @description What became of each video: `done`, or the code of the error.
@@ -1570,10 +1577,16 @@ export interface components {
         DeleteResult: {
             /**
              * Recordings
-             * @description kept or trashed
-             * @example kept
+             * @description What was chosen for its videos.
+             * @enum {string}
              */
-            recordings: string;
+            recordings: "kept" | "trashed";
+            /**
+             * Videos
+             * @description How many videos were kept or trashed.
+             * @example 12
+             */
+            videos: number;
         };
         /**
          * Disk
@@ -1623,6 +1636,12 @@ export interface components {
              */
             used_bytes: number;
         };
+        /**
+         * ExpiryReason
+         * @description Why retention takes a video.
+         * @enum {string}
+         */
+        ExpiryReason: "age" | "disk";
         /**
          * FieldProblem
          * @description One offending field.
@@ -3196,11 +3215,8 @@ export interface components {
              * @description Number of the video.
              */
             id: number;
-            /**
-             * Reason
-             * @description `age` or `disk`.
-             */
-            reason: string;
+            /** @description Too old for its source, or the oldest when the disk is nearly full. */
+            reason: components["schemas"]["ExpiryReason"];
             /**
              * Title
              * @description Title of the video.
@@ -3214,7 +3230,7 @@ export interface components {
         RetentionPreview: {
             /**
              * Bytes
-             * @description Bytes that it would free.
+             * @description Bytes that those listed would free.
              */
             bytes: number;
             /**
@@ -3747,7 +3763,7 @@ export interface components {
             last_error: string | null;
             /**
              * Online
-             * @description Whether media arrive.
+             * @description Whether media arrive, or would as soon as somebody wants them (`idle`).
              */
             online: boolean;
             /**
@@ -3773,7 +3789,7 @@ export interface components {
             since: string | null;
             /**
              * State
-             * @description offline, connecting, live, stalled, grace, retrying, failed or disabled.
+             * @description offline, idle, connecting, live, stalled, grace, retrying, failed or disabled.
              * @example live
              */
             state: string;
@@ -4091,9 +4107,9 @@ export interface components {
             error_code: string | null;
             /**
              * Error Message
-             * @description What went wrong, in plain words.
+             * @description What went wrong, in the caller's language.
              */
-            error_message: string | null;
+            error_message?: string | null;
             /**
              * File Path
              * @description Folder below the data folder.
@@ -9793,7 +9809,10 @@ export interface operations {
     };
     previewRetention: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description By age, in the next night; or by a full disk. */
+                reason?: components["schemas"]["ExpiryReason"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9829,6 +9848,15 @@ export interface operations {
             };
             /** @description Signed in, but not allowed to; or a request from a page of another site. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some of the values are not valid. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9983,6 +10011,17 @@ export interface operations {
             /** @description Some of the values are not valid. */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -23,6 +23,7 @@ describe('live updates of tasks', () => {
     const pages = [page(task(1)), undefined]
     expect(changesTasks(pages, { id: 1, status: 'recording' })).toBe(false)
     expect(changesTasks(pages, { id: 1, status: 'completed' })).toBe(true)
+    expect(changesTasks(pages, { id: 1, status: 'recording', error_code: 'recording_paused' })).toBe(true)
     expect(changesTasks(pages, { id: 2, status: 'recording' })).toBe(true)
   })
 })

@@ -18,8 +18,9 @@ export function patchTasks(page: TaskPage, update: TaskUpdate): TaskPage {
   return { ...page, items: page.items.map((task) => (task.id === update.id ? { ...task, ...update } : task)) }
 }
 
-/** Whether the lists must be asked again: the task is not on them, or has changed its status. */
+/** Whether the lists must be asked again: the task is not on them, or has another status or error. */
 export function changesTasks(pages: readonly (TaskPage | undefined)[], update: TaskUpdate): boolean {
   const known = pages.flatMap((page) => page?.items ?? []).filter((task) => task.id === update.id)
-  return known.length === 0 || known.some((task) => task.status !== update.status)
+  const differs = (task: Task) => task.status !== update.status || task.error_code !== update.error_code
+  return known.length === 0 || known.some(differs)
 }

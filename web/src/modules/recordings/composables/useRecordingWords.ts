@@ -5,11 +5,11 @@ import type { Task } from './useTasks'
 export function useRecordingWords() {
   const { t, te } = useI18n()
 
-  /** Why a task ended or stands still; the server's own words for a code that is new. */
+  /** Why a task ended or stands still, in the server's words; a live update brings the code only. */
   function errorOf(task: Task): string | null {
     if (task.error_code === null) return null
     const key = `recordings.errors.${task.error_code}`
-    return te(key) ? t(key) : (task.error_message ?? task.error_code)
+    return task.error_message ?? (te(key) ? t(key) : task.error_code)
   }
 
   /** What became of the last run of a schedule: an outcome, or the code of an error. */
