@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 ADMIN = "admin"
 ADMIN_PASSWORD = "walk-the-red-dog"
 PHONE = {"width": 390, "height": 844}
+TABLET = {"width": 820, "height": 1180}
 PUBLIC_PAGES = ("/", "/search?q=test", "/login", "/register", "/forbidden", "/no/such/page")
 ADMIN_PAGES = ("/profile", "/admin/system", "/admin/users", "/admin/jobs", "/admin/audit")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px
+from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, TABLET, Site, axe_violations, go, overflow_px
 from tests.running import Server, server_env, serving
 
 MEDIA_MS = 60_000
@@ -209,10 +209,11 @@ def test_a_deleted_source_is_gone(operator: Page) -> None:
     expect(source).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["/admin/sources", "/admin/tasks", "/admin/schedules"])
-def test_the_pages_fit_a_phone(open_site: Callable[..., Site], station: Server, path: str) -> None:
-    site = open_site(f"http://127.0.0.1:{station.port}", viewport=PHONE, locale="zh-TW")
+@pytest.mark.parametrize("size", [PHONE, TABLET, {"width": 1024, "height": 768}], ids=["phone", "tablet", "notebook"])
+def test_the_pages_fit_every_window(open_site: Callable[..., Site], station: Server, size: dict[str, int]) -> None:
+    site = open_site(f"http://127.0.0.1:{station.port}", viewport=size, locale="zh-TW")
     page = site.sign_in()
-    go(page, path)
-    assert overflow_px(page) == 0
-    assert axe_violations(page) == []
+    for path in ("/admin/sources", "/admin/tasks", "/admin/schedules", "/admin/videos", "/admin/system"):
+        go(page, path)
+        assert overflow_px(page) == 0, path
+        assert axe_violations(page) == [], path
