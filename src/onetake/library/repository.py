@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
-    FromClause,
     Select,
+    Subquery,
     and_,
     delete,
-    exists,
+    false,
     func,
     insert,
     literal,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -43,7 +43,7 @@ ENOUGH_TITLES = 200
 COUNTED_GRAMS = 12
 USED_GRAMS = 3
 EVERYTHING = 1_000_000_000
-"""A limit that nothing reaches: databases work such a subquery out first, whatever they guess of the rest."""
+"""A limit that nothing reaches."""
 
 SORTABLE = {
     "created_at": Video.created_at,
@@ -78,7 +78,7 @@ async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: 
     grams = await _grams(session, wanted.query)
     if any(gram.titles == 0 for gram in grams):
         return [], 0
-    some = _matching(wanted, grams, SORTABLE[sort.name]).limit(COUNT_LIMIT + 1).cte()
+    some = _matching(wanted, grams, SORTABLE[sort.name]).limit(COUNT_LIMIT + 1).subquery()
     ids, total = await (_counted_page if grams else _page_if_short)(session, some, sort, page)
     if total > COUNT_LIMIT:
         ids = list(await session.scalars(_page_on_index(wanted, sort, page))) if page.offset < COUNT_LIMIT else []
@@ -159,7 +159,7 @@ async def trashed_before(session: AsyncSession, moment: datetime, limit: int) ->
     """Unprotected videos that have been in the trash since before `moment`, the longest first."""
     rows = await session.scalars(
         select(Video)
-        .where(Video.deleted_at < moment, Video.is_protected.is_(False))
+        .where(Video.deleted_at < moment, Video.is_protected == false())
         .order_by(Video.deleted_at, Video.id)
         .limit(limit)
     )
@@ -180,8 +180,8 @@ async def older_than(session: AsyncSession, source_id: int, moment: datetime, li
             Video.source_id == source_id,
             Video.shelf.in_((Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)),
             Video.created_at < moment,
-            Video.is_protected.is_(False),
-            Video.is_live.is_(False),
+            Video.is_protected == false(),
+            Video.is_live == false(),
         )
         .order_by(Video.created_at, Video.id)
         .limit(limit)
@@ -193,15 +193,15 @@ async def oldest_unprotected(session: AsyncSession, limit: int) -> list[Video]:
     """Finished, unprotected videos outside the trash, the oldest first."""
     statement = select(Video).where(
         Video.shelf.in_((Shelf.PUBLIC, Shelf.MEMBERS, Shelf.HIDDEN)),
-        Video.is_protected.is_(False),
-        Video.is_live.is_(False),
+        Video.is_protected == false(),
+        Video.is_live == false(),
     )
     return list(await session.scalars(statement.order_by(Video.created_at, Video.id).limit(limit)))
 
 
 async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) -> int:
     """Move every unprotected video of a source to the trash; how many."""
-    mine = (Video.source_id == source_id, Video.is_protected.is_(False), Video.deleted_at.is_(None))
+    mine = (Video.source_id == source_id, Video.is_protected == false(), Video.deleted_at.is_(None))
     trashed = (
         update(Video)
         .where(*mine)
@@ -238,7 +238,7 @@ async def grow(session: AsyncSession, video_id: int, duration_s: int, size_bytes
     """Length and size of a video that is being recorded; one that has ended in the meantime keeps its final figures."""
     await session.execute(
         update(Video)
-        .where(Video.id == video_id, Video.is_live.is_(True))
+        .where(Video.id == video_id, Video.is_live == true())
         .values(duration=duration_s, file_size=size_bytes, updated_at=now)
         .execution_options(synchronize_session=False)
     )
@@ -343,7 +343,7 @@ def _filters(wanted: VideoFilter) -> list[ColumnElement[bool]]:
     tests: list[tuple[object, Callable[[Any], ColumnElement[bool]]]] = [
         (wanted.source_id, Video.source_id.__eq__),
         (wanted.source_type, Video.source_type.__eq__),
-        (wanted.is_live, Video.is_live.is_),
+        (wanted.is_live, Video.is_live.__eq__),
         (wanted.created_from, Video.created_at.__ge__),
         (wanted.created_to, Video.created_at.__lt__),
         (wanted.min_duration_s, Video.duration.__ge__),
@@ -356,16 +356,19 @@ def _has_words(words: Iterable[str]) -> list[ColumnElement[bool]]:
     return [Video.title_folded.like(like_pattern(word)) for word in words]
 
 
-async def _counted_page(session: AsyncSession, some: CTE, sort: SortKey, page: PageRequest) -> tuple[list[int], int]:
+async def _counted_page(
+    session: AsyncSession, some: Subquery, sort: SortKey, page: PageRequest
+) -> tuple[list[int], int]:
     """A page and the total in one statement: a search is dear, so it is done once."""
-    total = select(func.count()).select_from(some).scalar_subquery()
-    rows = (await session.execute(_ordered(some, sort, page).add_columns(total))).all()
+    rows = (await session.execute(_ordered(some, sort, page).add_columns(func.count().over()))).all()
     if not rows and page.offset:
-        return [], await session.scalar(select(total)) or 0
+        return [], await session.scalar(select(func.count()).select_from(some)) or 0
     return [row[0] for row in rows], rows[0][1] if rows else 0
 
 
-async def _page_if_short(session: AsyncSession, some: CTE, sort: SortKey, page: PageRequest) -> tuple[list[int], int]:
+async def _page_if_short(
+    session: AsyncSession, some: Subquery, sort: SortKey, page: PageRequest
+) -> tuple[list[int], int]:
     """The total, and the page only of a short list: counting alone is done on an index."""
     total = await session.scalar(select(func.count()).select_from(some)) or 0
     short = page.offset < total <= COUNT_LIMIT
@@ -389,13 +392,14 @@ def _matching(wanted: VideoFilter, grams: Sequence[_Gram], key: Any) -> Select[A
 def _through_grams(grams: Sequence[_Gram], key: Any, tests: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """The videos with the rarest gram, looked up one by one: databases guess too badly how many a search leaves."""
     table = aliased(VideoGram)
-    ids = select(table.video_id).where(grams[0].of(table))
+    found = select(table.video_id).where(grams[0].of(table), *(_has_gram(gram, table.video_id) for gram in grams[1:]))
     if not grams[0].is_pair:  # a title may have several pairs with the same first character
-        ids = ids.distinct()
-    some = ids.where(*(_has_gram(gram, table.video_id) for gram in grams[1:])).limit(EVERYTHING).subquery()
-    found = select(key).where(Video.id == some.c.video_id, *tests).scalar_subquery()
-    rows = select(some.c.video_id.label("id"), found.label("key")).limit(EVERYTHING).subquery()
-    return select(rows.c.id, rows.c.key).where(rows.c.key.is_not(None))
+        found = found.distinct()
+    if len(grams) > 1:  # the limit has PostgreSQL compare the grams before it looks up videos
+        found = found.limit(EVERYTHING)
+    ids = found.subquery()
+    one = select(key).where(Video.id == ids.c.video_id, *tests).scalar_subquery()
+    return select(ids.c.video_id.label("id"), one.label("key")).where(one.is_not(None))
 
 
 def _has_gram(gram: _Gram, video_id: Any) -> ColumnElement[bool]:
@@ -418,7 +422,7 @@ def _page_on_index(wanted: VideoFilter, sort: SortKey, page: PageRequest) -> Sel
     return _ordered(union_all(*(select(branch.c.id, branch.c.key) for branch in branches)).subquery(), sort, page)
 
 
-def _ordered(rows: FromClause, sort: SortKey, page: PageRequest) -> Select[int]:
+def _ordered(rows: Subquery, sort: SortKey, page: PageRequest) -> Select[int]:
     key, ident = rows.c.key, rows.c.id
     order = (key.desc(), ident.desc()) if sort.descending else (key.asc(), ident.asc())
     return select(ident).order_by(*order).limit(page.per_page).offset(page.offset)
