@@ -19,9 +19,9 @@ from onetake.kit.ids import uuid7
 SECRET = {"Authorization": "Bearer " + "s" * 32}
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LIVE_CASES: list[tuple[str, str, Any, int, str, str | None]] = [
-    ("GET", "/live/none.flv", None, 404, "stream_not_live", None),
-    ("GET", "/live/none/index.m3u8", None, 404, "stream_not_live", None),
-    ("GET", "/t/none/live/none.flv", None, 404, "stream_not_live", None),
+    ("GET", "/live/none.flv", None, 404, "stream_offline", None),
+    ("GET", "/live/none/index.m3u8", None, 404, "stream_offline", None),
+    ("GET", "/t/none/live/none.flv", None, 404, "stream_offline", None),
     ("GET", "/nowhere", None, 404, "not_found", None),
     ("POST", "/live/none.flv", None, 405, "method_not_allowed", None),
     ("POST", "/control/record/start", {"stream": "none"}, 409, "stream_not_live", None),

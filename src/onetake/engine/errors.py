@@ -9,7 +9,7 @@ from onetake.kit.errors import BadRequest, Conflict, Forbidden, NotFound, Text, 
 class StreamOffline(NotFound):
     """There is no such stream, or it is not live."""
 
-    code = "stream_not_live"
+    code = "stream_offline"
     text = Text(en="This stream is not live.", zh_cn="该直播流当前未开播。", zh_tw="該直播流目前未開播。")
 
 

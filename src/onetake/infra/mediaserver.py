@@ -34,12 +34,12 @@ class MediaServerUnavailable(AppError):
 
 
 class MediaServerRefused(AppError):
-    """The media server understood and said no. Parameters: `kind`, its code, and `reason`, its English words."""
+    """The media server understood and said no. Parameters: `kind`, its code, and `reason`, in English."""
 
     status = 409
     code = "media_server_refused"
     text = Text(
-        en="The media server refused: {reason}",
+        en="The media server refused the request ({kind}).",
         zh_cn="媒体服务器拒绝了请求（{kind}）。",
         zh_tw="媒體伺服器拒絕了請求（{kind}）。",
     )

@@ -9,6 +9,7 @@ _DISK = {
     "storage_missing": Text("The volume is not there.", "存储卷不可用。", "儲存磁碟區無法使用。"),
     "folder_unwritable": Text("The folder cannot be written.", "文件夹不可写。", "資料夾無法寫入。"),
     "disk_slow": Text("The disk is too slow.", "磁盘写入过慢。", "磁碟寫入過慢。"),
+    "recording_failed": Text("Something unforeseen went wrong.", "发生了意外错误。", "發生了非預期的錯誤。"),
 }
 _DISK_ERROR = Text("The disk reports errors.", "磁盘读写出错。", "磁碟讀寫發生錯誤。")
 

@@ -27,7 +27,8 @@ class Protocol(StrEnum):
 
 
 class RecordMode(StrEnum):
-    """`manual`: by button or API; `schedule`: by the source's schedules; `automatic`: whenever it is live."""
+    """`manual`: by button or API only, its schedules rest; `schedule`: by its schedules, and by button or API;
+    `automatic`: whenever it is live."""
 
     MANUAL = "manual"
     SCHEDULE = "schedule"

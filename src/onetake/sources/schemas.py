@@ -31,6 +31,8 @@ TimeShiftSeconds = Annotated[
     StrictInt, Field(ge=0, le=86_400, description="Rewind window while nothing is recorded; 0 switches it off.")
 ]
 
+RECORDED = "`manual`: only by hand or call; `schedule`: by its schedules too; `automatic`: whenever it is live."
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +46,7 @@ class SourceCreate(_Body):
     url: Url = Field(None, description="Address to pull from.")
     retention_days: RetentionDays = Field(365, description="Recordings are kept for this many days.")
     is_active: StrictBool = Field(True, description="False switches it off.")
-    record_mode: RecordMode = Field(RecordMode.MANUAL, description="When it is recorded.")
+    record_mode: RecordMode = Field(RecordMode.MANUAL, description=RECORDED)
     pull_mode: PullMode = Field(PullMode.ALWAYS, description="When it is pulled.")
     grace_s: GraceSeconds = Field(30, description="A lost stream may return into the same session for this long.")
     time_shift_s: TimeShiftSeconds = Field(0, description="Rewind window while nothing is recorded; 0 switches it off.")
@@ -59,7 +61,7 @@ class SourceUpdate(_Body):
     url: Url = Field(None, description="Address to pull from.")
     retention_days: RetentionDays | None = Field(None, description="Recordings are kept for this many days.")
     is_active: StrictBool | None = Field(None, description="False switches it off.")
-    record_mode: RecordMode | None = Field(None, description="When it is recorded.")
+    record_mode: RecordMode | None = Field(None, description=RECORDED)
     pull_mode: PullMode | None = Field(None, description="When it is pulled.")
     grace_s: GraceSeconds | None = Field(
         None, description="A lost stream may return into the same session for this long."
@@ -83,7 +85,7 @@ class SourceView(BaseModel):
     key_hint: str | None = Field(description="Last four characters of the stream key.", examples=["9f3c"])
     retention_days: int = Field(description="Recordings are kept for this many days.")
     is_active: bool = Field(description="False switches it off.")
-    record_mode: RecordMode = Field(description="When it is recorded.")
+    record_mode: RecordMode = Field(description=RECORDED)
     pull_mode: PullMode = Field(description="When it is pulled.")
     grace_s: int = Field(description="A lost stream may return into the same session for this long.")
     time_shift_s: int = Field(description="Rewind window while nothing is recorded; 0 switches it off.")

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onetake.infra.db import Database
-from onetake.kit.errors import AppError, Lang, Text
+from onetake.kit.errors import AppError, Lang
 from onetake.monitoring.schemas import PullTrouble, Recorder
 from onetake.monitoring.service.media import MediaLook
+from onetake.recordings.errors import disk_reason
 from onetake.recordings.models import RecordTask, TaskStatus
 from onetake.recordings.service.tasks import open_tasks
 from onetake.sources.models import LiveSource
@@ -17,18 +18,6 @@ from onetake.sources.status import explain
 
 MAX_LISTED = 50
 _ORDER = {"paused": 0, "waiting": 1, "recording": 2}
-
-_FULL = Text("The disk is full.", "磁盘已满。", "磁碟已滿。")
-_MISSING = Text("The volume is not there.", "存储卷不可用。", "儲存磁碟區無法使用。")
-_UNWRITABLE = Text("The folder cannot be written.", "文件夹不可写。", "資料夾無法寫入。")
-_SLOW = Text("The disk is too slow.", "磁盘写入过慢。", "磁碟寫入過慢。")
-_ERROR = Text("The disk reports errors.", "磁盘读写出错。", "磁碟讀寫發生錯誤。")
-_REASONS = {
-    "disk_full": _FULL,
-    "storage_missing": _MISSING,
-    "folder_unwritable": _UNWRITABLE,
-    "disk_slow": _SLOW,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ def _recorder(task: RecordTask, paused: str | None, lang: Lang) -> Recorder:
         task_id=task.id,
         source_name=task.source_name,
         state=state,
-        reason=_REASONS.get(paused, _ERROR).render(lang) if paused else None,
+        reason=disk_reason(paused, lang) if paused else None,
         started_at=task.started_at,
         size_bytes=task.file_size,
     )
