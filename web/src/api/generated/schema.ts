@@ -3133,7 +3133,8 @@ export interface components {
         };
         /**
          * RecordMode
-         * @description `manual`: by button or API; `schedule`: by the source's schedules; `automatic`: whenever it is live.
+         * @description `manual`: by button or API only, its schedules rest; `schedule`: by its schedules, and by button or API;
+         *     `automatic`: whenever it is live.
          * @enum {string}
          */
         RecordMode: "manual" | "schedule" | "automatic";
@@ -3613,7 +3614,7 @@ export interface components {
              */
             pull_mode: components["schemas"]["PullMode"];
             /**
-             * @description When it is recorded.
+             * @description `manual`: only by hand or call; `schedule`: by its schedules too; `automatic`: whenever it is live.
              * @default manual
              */
             record_mode: components["schemas"]["RecordMode"];
@@ -3688,7 +3689,7 @@ export interface components {
              * @example rtmp://192.0.2.1:1935/live
              */
             push_url: string | null;
-            /** @description When it is recorded. */
+            /** @description `manual`: only by hand or call; `schedule`: by its schedules too; `automatic`: whenever it is live. */
             record_mode: components["schemas"]["RecordMode"];
             /**
              * Retention Days
@@ -3834,7 +3835,7 @@ export interface components {
             protocol?: components["schemas"]["Protocol"] | null;
             /** @description When it is pulled. */
             pull_mode?: components["schemas"]["PullMode"] | null;
-            /** @description When it is recorded. */
+            /** @description `manual`: only by hand or call; `schedule`: by its schedules too; `automatic`: whenever it is live. */
             record_mode?: components["schemas"]["RecordMode"] | null;
             /**
              * Retention Days
@@ -3896,7 +3897,7 @@ export interface components {
             protocol: components["schemas"]["Protocol"];
             /** @description When it is pulled. */
             pull_mode: components["schemas"]["PullMode"];
-            /** @description When it is recorded. */
+            /** @description `manual`: only by hand or call; `schedule`: by its schedules too; `automatic`: whenever it is live. */
             record_mode: components["schemas"]["RecordMode"];
             /**
              * Retention Days
