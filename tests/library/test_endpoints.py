@@ -98,12 +98,25 @@ class TestPlaying:
 
     @pytest.mark.parametrize(
         ("visibility", "anonymous", "member", "operator"),
-        [("unlisted", 200, 200, 200), ("members", 401, 200, 200), ("private", 404, 404, 200)],
+        [("unlisted", 404, 404, 200), ("members", 401, 200, 200), ("private", 404, 404, 200)],
     )
     async def test_who_may_play(self, api: Api, visibility: str, anonymous: int, member: int, operator: int) -> None:
         video = await add(api.db, visibility=visibility)
         for role, wanted in (("anonymous", anonymous), ("member", member), ("operator", operator)):
             assert (await call(api, role, "GET", f"/api/videos/{video.id}/play"))[0] == wanted
+
+    async def test_an_unlisted_one_opens_by_its_link(self, api: Api) -> None:
+        video, other = await add(api.db, visibility="unlisted"), await add(api.db, visibility="unlisted")
+        hidden = await add(api.db, visibility="private")
+        key = (await call(api, "operator", "GET", f"/api/videos/{video.id}"))[1]["link_key"]
+        for path in ("", "/play", "/compatible"):
+            one = f"/api/videos/{video.id}{path}"
+            assert (await call(api, "anonymous", "GET", one, X_Link_Key=key))[0] == 200
+            assert (await call(api, "anonymous", "GET", one, X_Link_Key=key[:-1] + "."))[0] == 404
+            for wrong in (other.id, hidden.id):
+                answer = await call(api, "anonymous", "GET", f"/api/videos/{wrong}{path}", X_Link_Key=key)
+                assert answer[0] == 404
+        assert (await call(api, "anonymous", "GET", f"/api/videos/{video.id}", X_Link_Key=key))[1]["link_key"] is None
 
     async def test_the_next_visit_goes_on_where_the_last_one_stopped(self, api: Api) -> None:
         video = await add(api.db)

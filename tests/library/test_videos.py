@@ -79,7 +79,7 @@ class TestVisibility:
         ("visibility", "anybody", "member"),
         [
             ("public", True, True),
-            ("unlisted", True, True),
+            ("unlisted", NotFound, NotFound),
             ("members", Unauthorized, True),
             ("private", NotFound, NotFound),
         ],
@@ -94,6 +94,8 @@ class TestVisibility:
                 else:
                     with pytest.raises(expected):
                         await service.get_video(session, video.id, viewer)
+                if visibility == "unlisted":
+                    assert (await service.get_video(session, video.id, viewer, has_link=True)).id == video.id
 
     async def test_what_lies_in_the_trash_is_gone_for_viewers(self, sqlite_database: Database) -> None:
         video = await add(sqlite_database, deleted_at=utc_now())

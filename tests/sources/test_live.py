@@ -13,8 +13,8 @@ VISIBILITIES = ("public", "unlisted", "members", "private")
 ON_DEMAND = {"protocol": "rtmp", "url": "rtmp://203.0.113.7/live/hall", "pull_mode": "on_demand"}
 SEEN = {"anonymous": ["public"], "member": ["members", "public"], "operator": sorted(VISIBILITIES)}
 OPEN = {
-    "anonymous": {"public": 200, "unlisted": 200, "members": 401, "private": 404},
-    "member": {"public": 200, "unlisted": 200, "members": 200, "private": 404},
+    "anonymous": {"public": 200, "unlisted": 404, "members": 401, "private": 404},
+    "member": {"public": 200, "unlisted": 404, "members": 200, "private": 404},
     "operator": dict.fromkeys(VISIBILITIES, 200),
 }
 
@@ -45,10 +45,22 @@ async def test_lists_and_plays_by_visibility(api: Api, role: str) -> None:
             assert (await api.http.get(path, headers=headers)).status_code == OPEN[role][name], (path, name)
 
 
+async def test_an_unlisted_one_opens_by_its_link(api: Api) -> None:
+    number, other = (
+        await add(api, name="Hall", visibility="unlisted"),
+        await add(api, name="Stage", visibility="unlisted"),
+    )
+    seen = (await api.http.get(f"/api/live/{number}", headers=await api.headers("operator"))).json()
+    key = {"X-Link-Key": seen["link_key"]}
+    assert (await api.http.get(f"/api/live/{number}", headers=key)).json()["link_key"] is None
+    assert (await api.http.get(f"/api/sources/{number}/play", headers=key)).status_code == 200
+    assert (await api.http.get(f"/api/sources/{other}/play", headers=key)).status_code == 404
+
+
 async def test_nothing_of_an_address_or_a_key_is_shown(api: Api) -> None:
     number = await add(api, name="Hall", visibility="public")
     view = (await api.http.get(f"/api/live/{number}")).json()
-    assert view.keys() == {"id", "name", "visibility", "is_live", "on_demand", "since", "viewers"}
+    assert view.keys() == {"id", "name", "visibility", "is_live", "on_demand", "since", "viewers", "link_key"}
 
 
 async def test_a_window_has_an_address(api: Api) -> None:

@@ -58,6 +58,9 @@ class VideoView(BaseModel):
     updated_at: datetime = Field(description="When it was last changed (UTC).")
     deleted_at: datetime | None = Field(description="Since when it lies in the trash.")
     last_position: int | None = Field(None, description="Where the signed-in viewer stopped, in seconds.")
+    link_key: str | None = Field(
+        None, description="What makes a link to an unlisted video (`?key=`, sent as `X-Link-Key`); for operators only."
+    )
 
 
 class VideoUpdate(_Body):

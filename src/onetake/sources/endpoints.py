@@ -10,12 +10,13 @@ from onetake.infra.db import on_commit
 from onetake.infra.mediaserver import MediaDep, token_keyring
 from onetake.infra.settings import Settings
 from onetake.infra.web.deps import DatabaseDep, IdPath, PageDep, ReadSession, SearchText, SettingsDep, WriteSession
+from onetake.infra.web.links import LinkDep, link_key
 from onetake.infra.web.openapi import answers
 from onetake.infra.web.problems import request_language
 from onetake.kit.paging import Page, page_of, parse_sort
 from onetake.kit.redact import redact
 from onetake.sources import live, service
-from onetake.sources.models import LiveSource, Protocol
+from onetake.sources.models import LiveSource, Protocol, Visibility
 from onetake.sources.playback import live_play, viewer_name
 from onetake.sources.repository import SORTS, SourceFilter
 from onetake.sources.schemas import (
@@ -157,9 +158,11 @@ async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: Media
 @router.get(
     "/{id}/play", operation_id="playSource", summary="Addresses to watch a source live", responses=answers(401, 404)
 )
-async def play_source(id: IdPath, viewer: MaybeSignedIn, session: ReadSession, settings: SettingsDep) -> LivePlay:
+async def play_source(
+    id: IdPath, viewer: MaybeSignedIn, link: LinkDep, session: ReadSession, settings: SettingsDep
+) -> LivePlay:
     """Signed addresses for one playback session, recorded or not, for everybody whom its visibility lets watch."""
-    source = await live.get_watchable(session, id, viewer)
+    source = await live.get_watchable(session, id, viewer, has_link=link.opens(live.thing(id)))
     return live_play(token_keyring(settings.data_dir), source, viewer_name(viewer))
 
 
@@ -173,10 +176,15 @@ async def list_live(viewer: MaybeSignedIn, session: ReadSession, watch: WatchDep
 
 
 @live_router.get("/{id}", operation_id="getLive", summary="Show a live source", responses=answers(401, 404))
-async def get_live(id: IdPath, viewer: MaybeSignedIn, session: ReadSession, watch: WatchDep) -> LiveView:
+async def get_live(
+    id: IdPath, viewer: MaybeSignedIn, link: LinkDep, session: ReadSession, watch: WatchDep, settings: SettingsDep
+) -> LiveView:
     """One source as viewers see it; 404 when the caller may not know of it."""
-    source = await live.get_watchable(session, id, viewer)
-    return live.live_view(source, (await watch.streams()).get(source.stream_name))
+    source = await live.get_watchable(session, id, viewer, has_link=link.opens(live.thing(id)))
+    view = live.live_view(source, (await watch.streams()).get(source.stream_name))
+    if live.sees_all(viewer) and source.visibility == Visibility.UNLISTED:
+        view.link_key = link_key(settings.data_dir, live.thing(id))
+    return view
 
 
 def source_view(source: LiveSource) -> SourceView:

@@ -19,14 +19,23 @@ def sees_all(viewer: Principal | None) -> bool:
     return viewer is not None and viewer.may(Permission.SOURCES_READ)
 
 
-def may_watch(viewer: Principal | None, source: LiveSource) -> bool:
-    """Whether somebody who knows the number may watch."""
-    if sees_all(viewer) or source.visibility in (Visibility.PUBLIC, Visibility.UNLISTED):
+def thing(source_id: int) -> str:
+    """What a link to a live source is made for (`infra.web.links`)."""
+    return f"live:{source_id}"
+
+
+def may_watch(viewer: Principal | None, source: LiveSource, *, has_link: bool) -> bool:
+    """Whether somebody may watch; `has_link`: they came by the link to it, which something unlisted needs."""
+    if sees_all(viewer) or source.visibility == Visibility.PUBLIC:
         return True
+    if source.visibility == Visibility.UNLISTED:
+        return has_link
     return source.visibility == Visibility.MEMBERS and viewer is not None
 
 
-async def get_watchable(session: AsyncSession, source_id: int, viewer: Principal | None) -> LiveSource:
+async def get_watchable(
+    session: AsyncSession, source_id: int, viewer: Principal | None, *, has_link: bool = False
+) -> LiveSource:
     """A source that `viewer` may watch.
 
     Raises NotFound for a missing or foreign one, Unauthorized when signing in would help.
@@ -34,7 +43,7 @@ async def get_watchable(session: AsyncSession, source_id: int, viewer: Principal
     source = await repository.get(session, source_id)
     if source is None:
         raise NotFound
-    if may_watch(viewer, source):
+    if may_watch(viewer, source, has_link=has_link):
         return source
     if viewer is None and source.visibility == Visibility.MEMBERS:
         raise Unauthorized

@@ -154,6 +154,9 @@ class LiveView(BaseModel):
     on_demand: bool = Field(description="It is fetched when somebody watches, so that it can be watched at any time.")
     since: datetime | None = Field(description="Since when it is live.")
     viewers: int = Field(description="How many watch now.")
+    link_key: str | None = Field(
+        None, description="What makes a link to an unlisted source (`?key=`, sent as `X-Link-Key`); for operators only."
+    )
 
 
 class LivePlay(BaseModel):

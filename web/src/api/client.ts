@@ -21,7 +21,14 @@ export async function authorisedFetch(request: Request): Promise<Response> {
   return renewed ? send(spare, currentToken()) : response
 }
 
+/** The key of the link that led to this page: what is unlisted opens only with it. */
+function linkKey(): string | null {
+  return new URLSearchParams(globalThis.location.search).get('key')
+}
+
 async function send(request: Request, token: string | null): Promise<Response> {
+  const key = linkKey()
+  if (key !== null) request.headers.set('X-Link-Key', key.slice(0, 64))
   if (token !== null) request.headers.set('Authorization', `Bearer ${token}`)
   if (language !== null) request.headers.set('Accept-Language', language)
   request.headers.set('X-CSRF', '1')

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, status
 from onetake.accounts.auth import MaybeSignedIn, Principal, SignedInUser
 from onetake.infra.ratelimit import Limit
 from onetake.infra.web.deps import DatabaseDep, IdPath, LimiterDep, ReadSession, SettingsDep
+from onetake.infra.web.links import LinkDep
 from onetake.infra.web.openapi import answers
 from onetake.library.endpoints.views import signer
 from onetake.library.models import Video
@@ -26,10 +27,10 @@ COPIES = Limit("library.compatible", amount=30, window_s=3600)
     responses=answers(401, 404),
 )
 async def get_compatible(
-    id: IdPath, request: Request, viewer: MaybeSignedIn, settings: SettingsDep, session: ReadSession
+    id: IdPath, request: Request, viewer: MaybeSignedIn, link: LinkDep, settings: SettingsDep, session: ReadSession
 ) -> CompatibleView:
     """For everybody who may watch the video: whether it is there, how far it is, or why it could not be made."""
-    video = await service.get_video(session, id, viewer)
+    video = await service.get_video(session, id, viewer, has_link=link.opens(service.thing(id)))
     return _view(await compatible.look(session, settings.data_dir, video), video, viewer, signer(request))
 
 
@@ -41,11 +42,17 @@ async def get_compatible(
     responses=answers(404, 409, 429),
 )
 async def make_compatible(
-    id: IdPath, request: Request, viewer: SignedInUser, settings: SettingsDep, limiter: LimiterDep, db: DatabaseDep
+    id: IdPath,
+    request: Request,
+    viewer: SignedInUser,
+    link: LinkDep,
+    settings: SettingsDep,
+    limiter: LimiterDep,
+    db: DatabaseDep,
 ) -> CompatibleView:
     """One progressive MP4 with AAC sound, by a job; kept for a day. It is never made twice at once."""
     async with db.read() as session:
-        video = await service.get_video(session, id, viewer)
+        video = await service.get_video(session, id, viewer, has_link=link.opens(service.thing(id)))
     if not service.manages(viewer):
         await limiter.check(COPIES, str(viewer.user_id))
     async with db.write() as session:

@@ -18,6 +18,7 @@ from onetake.infra.web.deps import (
     SearchText,
     WriteSession,
 )
+from onetake.infra.web.links import LinkDep
 from onetake.infra.web.openapi import answers
 from onetake.kit.errors import Forbidden
 from onetake.kit.paging import BadSort, Page, page_of, parse_sort
@@ -105,16 +106,20 @@ async def list_sources(viewer: MaybeSignedIn, session: ReadSession, trash: Trash
 
 
 @router.get("/{id}", operation_id="getVideo", summary="Show a video", responses=answers(401, 404))
-async def get_video(id: IdPath, request: Request, viewer: MaybeSignedIn, session: ReadSession) -> VideoView:
+async def get_video(
+    id: IdPath, request: Request, viewer: MaybeSignedIn, link: LinkDep, session: ReadSession
+) -> VideoView:
     """One video; 404 when the caller may not know of it."""
-    video = await service.get_video(session, id, viewer)
+    video = await service.get_video(session, id, viewer, has_link=link.opens(service.thing(id)))
     return video_view(video, viewer, signer(request), await watching.positions(session, viewer, [video]))
 
 
 @router.get("/{id}/play", operation_id="playVideo", summary="Addresses to play", responses=answers(401, 404))
-async def play_video(id: IdPath, request: Request, viewer: MaybeSignedIn, session: ReadSession) -> PlayView:
+async def play_video(
+    id: IdPath, request: Request, viewer: MaybeSignedIn, link: LinkDep, session: ReadSession
+) -> PlayView:
     """Signed addresses for one playback session: HLS, MP4, pictures, and the live edge while it is being recorded."""
-    video = await service.get_video(session, id, viewer)
+    video = await service.get_video(session, id, viewer, has_link=link.opens(service.thing(id)))
     source = await find_source(session, video.source_id) if video.is_live else None
     last = (await watching.positions(session, viewer, [video])).get(video.id, 0)
     return signer(request).play(video, viewer, source, last)
@@ -127,9 +132,11 @@ async def play_video(id: IdPath, request: Request, viewer: MaybeSignedIn, sessio
     status_code=status.HTTP_204_NO_CONTENT,
     responses=answers(404),
 )
-async def report_progress(id: IdPath, body: ProgressReport, viewer: SignedInUser, session: WriteSession) -> None:
+async def report_progress(
+    id: IdPath, body: ProgressReport, viewer: SignedInUser, link: LinkDep, session: WriteSession
+) -> None:
     """Keeps the position, so that the next visit goes on there."""
-    video = await service.get_video(session, id, viewer)
+    video = await service.get_video(session, id, viewer, has_link=link.opens(service.thing(id)))
     await watching.save_progress(session, viewer, video, body)
 
 

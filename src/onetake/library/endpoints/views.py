@@ -6,17 +6,19 @@ from fastapi import Request
 
 from onetake.accounts.auth import Principal
 from onetake.infra.mediaserver import token_keyring
+from onetake.infra.web.links import link_key
 from onetake.library.models import Video
 from onetake.library.schemas import VideoView
 from onetake.library.service.playback import Signer
-from onetake.library.service.videos import manages
+from onetake.library.service.videos import manages, thing
+from onetake.sources.models import Visibility
 
 
 def signer(request: Request) -> Signer:
     """The installation's signer, made at the first request."""
     state = request.app.state
     if not hasattr(state, "media_signer"):
-        state.media_signer = Signer(token_keyring(state.settings.data_dir))
+        state.media_signer = Signer(token_keyring(state.settings.data_dir), state.settings.data_dir)
     made: Signer = state.media_signer
     return made
 
@@ -28,6 +30,8 @@ def video_view(
     view = VideoView.model_validate(video)
     if not manages(viewer):
         view.file_path = view.thumbnail = None
+    elif video.visibility == Visibility.UNLISTED:
+        view.link_key = link_key(sign.data_dir, thing(video.id))
     view.poster_url, view.storyboard_url = sign.stills(video, viewer)
     view.last_position = (positions or {}).get(video.id)
     return view

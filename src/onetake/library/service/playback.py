@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 from onetake.accounts.auth import Principal
@@ -19,9 +20,10 @@ LIST_TTL_S = 6 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs media addresses with the installation's key."""
+    """Signs media addresses with the installation's key. `data_dir`: where its secret lies."""
 
     keyring: Keyring
+    data_dir: Path = Path()
 
     def play(self, video: Video, viewer: Principal | None, source: LiveSource | None, last_position: int) -> PlayView:
         """Everything a player needs for one playback session."""

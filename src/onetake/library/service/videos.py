@@ -41,13 +41,13 @@ def shelves_of(viewer: Principal | None, *, trash: bool = False) -> tuple[Shelf,
     return (Shelf.PUBLIC,) if viewer is None else (Shelf.PUBLIC, Shelf.MEMBERS)
 
 
-def may_watch(viewer: Principal | None, video: Video) -> bool:
-    """Whether somebody who knows the id may watch."""
+def may_watch(viewer: Principal | None, video: Video, *, has_link: bool) -> bool:
+    """Whether somebody may watch; `has_link`: they came by the link to it, which something unlisted needs."""
     if manages(viewer):
         return True
     if video.deleted_at is not None:
         return False
-    if video.visibility in (Visibility.PUBLIC, Visibility.UNLISTED):
+    if video.visibility == Visibility.PUBLIC or (video.visibility == Visibility.UNLISTED and has_link):
         return True
     return video.visibility == Visibility.MEMBERS and viewer is not None
 
@@ -69,7 +69,12 @@ async def list_sources(session: AsyncSession, viewer: Principal | None, *, trash
     return await repository.sources_on(session, shelves_of(viewer, trash=trash))
 
 
-async def get_video(session: AsyncSession, video_id: int, viewer: Principal | None) -> Video:
+def thing(video_id: int) -> str:
+    """What a link to a video is made for (`infra.web.links`)."""
+    return f"video:{video_id}"
+
+
+async def get_video(session: AsyncSession, video_id: int, viewer: Principal | None, *, has_link: bool = False) -> Video:
     """A video that `viewer` may watch.
 
     Raises NotFound for a missing or foreign one, Unauthorized when signing in would help.
@@ -77,7 +82,7 @@ async def get_video(session: AsyncSession, video_id: int, viewer: Principal | No
     video = await repository.get(session, video_id)
     if video is None:
         raise NotFound
-    if may_watch(viewer, video):
+    if may_watch(viewer, video, has_link=has_link):
         return video
     if viewer is None and video.visibility == Visibility.MEMBERS and video.deleted_at is None:
         raise Unauthorized

@@ -2054,6 +2054,11 @@ export interface components {
              */
             is_live: boolean;
             /**
+             * Link Key
+             * @description What makes a link to an unlisted source (`?key=`, sent as `X-Link-Key`); for operators only.
+             */
+            link_key?: string | null;
+            /**
              * Name
              * @description Name of the source.
              * @example 大礼堂一号机
@@ -4423,6 +4428,11 @@ export interface components {
              */
             last_position?: number | null;
             /**
+             * Link Key
+             * @description What makes a link to an unlisted video (`?key=`, sent as `X-Link-Key`); for operators only.
+             */
+            link_key?: string | null;
+            /**
              * Poster Url
              * @description Signed path of the poster.
              */
@@ -6473,7 +6483,10 @@ export interface operations {
     getLive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;
@@ -7615,7 +7628,10 @@ export interface operations {
     playSource: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;
@@ -8937,7 +8953,10 @@ export interface operations {
     getVideo: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;
@@ -9200,7 +9219,10 @@ export interface operations {
     getCompatible: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;
@@ -9277,7 +9299,10 @@ export interface operations {
     makeCompatible: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;
@@ -9374,7 +9399,10 @@ export interface operations {
     playVideo: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;
@@ -9550,7 +9578,10 @@ export interface operations {
     reportProgress: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Key of the link to something unlisted. */
+                "X-Link-Key"?: string | null;
+            };
             path: {
                 /** @description Number of the row. */
                 id: number;

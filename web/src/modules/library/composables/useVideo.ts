@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/vue-query'
 import { computed } from 'vue'
 import { api, call } from '@/api/client'
 import type { PlayerMedia } from '@/player/media'
-import type { Play, Video, VideoChange } from './types'
+import type { BatchAction, Play, Video, VideoChange } from './types'
 import { useAddress } from './useAddress'
 
 const GROWS_EVERY_MS = 5000
@@ -63,7 +63,7 @@ export function useVideoActions() {
       onSuccess,
     }),
     batch: useMutation({
-      mutationFn: (body: { ids: number[]; action: Parameters<typeof sendBatch>[1] }) => sendBatch(body.ids, body.action),
+      mutationFn: (body: { ids: number[]; action: BatchAction }) => sendBatch(body.ids, body.action),
       onSuccess,
     }),
     setPoster: useMutation({
@@ -74,6 +74,6 @@ export function useVideoActions() {
   }
 }
 
-function sendBatch(ids: number[], action: 'trash' | 'restore' | 'delete' | 'protect' | 'unprotect' | 'publish' | 'hide') {
+function sendBatch(ids: number[], action: BatchAction) {
   return call(api.POST('/api/videos/batch', { body: { ids, action } }))
 }
