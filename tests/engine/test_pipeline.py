@@ -11,13 +11,15 @@ import pytest
 from tests.engine.peers import FFMPEG9, QUIET
 
 from onetake.engine.access import Gate
-from onetake.engine.fanout import Viewer, encode_flv
+from onetake.engine.fanout import Encoder, Viewer, encode_flv, encode_flv_clocked
 from onetake.engine.options import Limits, LiveOptions
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.sequence import Start
 from onetake.engine.viewers import Protocol, Viewers
-from onetake.media.flv import FlvDemuxer, FlvReader, FlvTag
+from onetake.kit.clock import wall_ms
+from onetake.media import amf
+from onetake.media.flv import FlvDemuxer, FlvReader, FlvTag, Metadata
 from onetake.media.flv.demuxer import Output
 from onetake.media.flv.tags import TagKind
 from onetake.media.fmp4 import Part
@@ -90,10 +92,10 @@ class Bench:
         self._demuxer = self._new_demuxer()
         self.life.begin(reason)
 
-    def viewer(self) -> tuple[Viewer, Wire]:
+    def viewer(self, encoder: Encoder = encode_flv) -> tuple[Viewer, Wire]:
         """A viewer that joins now."""
         wire = Wire()
-        viewer = Viewer(wire, encode_flv, bytes, closed=lambda: self.ended.append(viewer))
+        viewer = Viewer(wire, encoder, bytes, closed=lambda: self.ended.append(viewer))
         self.life.fanout.join(viewer)
         return viewer, wire
 
@@ -107,6 +109,12 @@ def outputs_of(flv: bytes | bytearray) -> list[Output]:
 def units_of(flv: bytes | bytearray) -> list[Unit]:
     """The units in FLV bytes."""
     return [item for item in outputs_of(flv) if isinstance(item, Unit)]
+
+
+def clocks_of(flv: bytes | bytearray) -> list[dict[str, amf.Value]]:
+    """What FLV bytes say about when keyframes came."""
+    found = [item for item in outputs_of(flv) if isinstance(item, Metadata)]
+    return [item.values for item in found if item.name == "onWallClock"]
 
 
 def tracks_of(flv: bytes | bytearray) -> list[Track]:
@@ -134,6 +142,21 @@ class TestOut:
             (unit.track_id, unit.payload) for unit in sent[first:]
         ]
         assert wire.data.startswith(b"FLV\x01\x05")
+
+    async def test_who_asks_is_told_when_every_keyframe_came(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        _, wire = bench.viewer(encode_flv_clocked)
+        _, plain = bench.viewer()
+        before_ms = wall_ms()
+        bench.feed(tags)
+        bench.life.end()
+        clocks = clocks_of(wire.data)
+        keyframes = [unit for unit in units_of(wire.data) if unit.track_id == 1 and unit.keyframe]
+        assert [clock["dts_ms"] for clock in clocks] == [round(unit.dts / 90) for unit in keyframes]
+        came = [clock["unix_ms"] for clock in clocks]
+        assert all(isinstance(unix_ms, float) and before_ms <= unix_ms <= wall_ms() for unix_ms in came)
+        assert clocks_of(plain.data) == []
+        assert [unit.payload for unit in units_of(plain.data)] == [unit.payload for unit in units_of(wire.data)]
 
     async def test_parts_hold_the_same_bytes_that_the_ring_lists(self, tags: list[FlvTag]) -> None:
         bench = Bench()

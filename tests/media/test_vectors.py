@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onetake.media.codecs import describe, rfc6381
 from onetake.media.flv import FlvDemuxer, FlvError, FlvMuxer, FlvReader, FlvTag, Metadata, TagKind
 from onetake.media.flv.demuxer import Output
+from onetake.media.flv.tags import encode_tag
 from onetake.media.rtmp import (
     ConnectRequested,
     PublishRequested,
@@ -233,9 +234,10 @@ def test_a_flipped_byte_is_an_error_or_other_tags(place: int, value: int, name: 
 def test_script_tags_carry_the_wall_clock() -> None:
     track = Track(2, Codec.MP3, 44_100, b"", sample_rate=44_100, channels=2)
     tag = FlvMuxer([track]).wall_clock(1234, 1_700_000_000_123)
-    (found,) = demux(FlvReader().feed(FlvMuxer([track]).header() + tag))
+    data = encode_tag(tag.kind, tag.timestamp_ms, tag.body)
+    (found,) = demux(FlvReader().feed(FlvMuxer([track]).header() + data))
     assert found == Metadata("onWallClock", {"unix_ms": 1_700_000_000_123.0, "dts_ms": 1234.0})
-    assert tag[0] == TagKind.SCRIPT
+    assert tag.kind is TagKind.SCRIPT
 
 
 def as_codec_12(tag: FlvTag) -> FlvTag:

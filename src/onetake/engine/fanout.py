@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from onetake.engine.options import Limits, LiveOptions
+from onetake.kit.clock import wall_ms
 from onetake.media.flv import FlvMuxer, FlvTag
 from onetake.media.flv.tags import encode_tag
 from onetake.media.units import Kind, Unit
@@ -32,16 +33,31 @@ def encode_flv_chunked(messages: Iterable[FlvTag]) -> bytes:
     return chunked(encode_flv(messages))
 
 
+def encode_flv_clocked(messages: Iterable[FlvTag]) -> bytes:
+    """As `encode_flv`, for viewers that are told when keyframes came."""
+    return encode_flv(messages)
+
+
+def encode_flv_chunked_clocked(messages: Iterable[FlvTag]) -> bytes:
+    """As `encode_flv_chunked`, for viewers that are told when keyframes came."""
+    return encode_flv_chunked(messages)
+
+
+CLOCKED = frozenset((encode_flv_clocked, encode_flv_chunked_clocked))
+"""FFmpeg takes a script message that it does not know for a third stream, so only those get it that ask for it."""
+
+
 class Batch:
-    """Up to 100 ms of units, and their encodings."""
+    """Up to 100 ms of units that came at `came_ms` (Unix ms), and their encodings."""
 
-    __slots__ = ("_encoded", "_messages", "_muxer", "keyframe", "size_bytes", "units")
+    __slots__ = ("_came_ms", "_encoded", "_messages", "_muxer", "keyframe", "size_bytes", "units")
 
-    def __init__(self, muxer: FlvMuxer, units: list[Unit], keyframe: bool) -> None:
+    def __init__(self, muxer: FlvMuxer, units: list[Unit], keyframe: bool, came_ms: int) -> None:
         self.units = units
         self.keyframe = keyframe
         self.size_bytes = sum([len(unit.payload) for unit in units])
         self._muxer = muxer
+        self._came_ms = came_ms
         self._messages: list[FlvTag] | None = None
         self._encoded: dict[Encoder, bytes] = {}
 
@@ -51,8 +67,13 @@ class Batch:
         if data is None:
             if self._messages is None:
                 self._messages = [self._muxer.message(unit) for unit in self.units]
-            data = self._encoded[encoder] = encoder(self._messages)
+            data = self._encoded[encoder] = encoder([*self._clock(encoder), *self._messages])
         return data
+
+    def _clock(self, encoder: Encoder) -> list[FlvTag]:
+        if not self.keyframe or encoder not in CLOCKED or not self._messages:
+            return []
+        return [self._muxer.wall_clock(self._messages[0].timestamp_ms, self._came_ms)]
 
 
 @dataclass(eq=False, slots=True)
@@ -99,6 +120,7 @@ class Fanout:
         self._gop_since_s = 0.0
         self._pending: list[Unit] = []
         self._pending_keyframe = False
+        self._pending_since_ms = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -136,6 +158,8 @@ class Fanout:
         if unit.keyframe and kind is Kind.VIDEO:
             self.flush()
             self._pending_keyframe = True
+        if not self._pending:
+            self._pending_since_ms = wall_ms()
         self._pending.append(unit)
         self._last = unit
         if self._timer is None:
@@ -148,7 +172,8 @@ class Fanout:
             self._timer = None
         if not self._pending or self._muxer is None:
             return
-        batch = Batch(self._muxer, self._pending, self._pending_keyframe or not self._has_video)
+        keyframe = self._pending_keyframe or not self._has_video
+        batch = Batch(self._muxer, self._pending, keyframe, self._pending_since_ms)
         self._pending, self._pending_keyframe = [], False
         self._remember(batch)
         self._send(batch)

@@ -9,7 +9,14 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from onetake.engine.errors import StreamOffline
-from onetake.engine.fanout import Viewer, chunked, encode_flv, encode_flv_chunked
+from onetake.engine.fanout import (
+    Viewer,
+    chunked,
+    encode_flv,
+    encode_flv_chunked,
+    encode_flv_chunked_clocked,
+    encode_flv_clocked,
+)
 from onetake.engine.hls_live import HlsLive
 from onetake.engine.listener import note_request
 from onetake.engine.pipeline import Life
@@ -24,8 +31,16 @@ TOKEN = r"/t/{token:[A-Za-z0-9_.~-]{1,512}}"
 MAX_BODY_BYTES = 4 << 20
 
 
+_ENCODERS = {
+    (False, False): encode_flv,
+    (False, True): encode_flv_clocked,
+    (True, False): encode_flv_chunked,
+    (True, True): encode_flv_chunked_clocked,
+}
+
+
 class FlvLive:
-    """`GET /live/<name>.flv`: an endless FLV file."""
+    """`GET /live/<name>.flv`: an endless FLV file; with `?clock=1` it says when keyframes came."""
 
     def __init__(self, hub: StreamHub, players: Players) -> None:
         self._hub = hub
@@ -57,7 +72,7 @@ class FlvLive:
         over = asyncio.Event()
         viewer = Viewer(
             transport,
-            encode_flv_chunked if in_chunks else encode_flv,
+            _ENCODERS[in_chunks, request.query.get("clock") == "1"],
             greet=chunked if in_chunks else bytes,
             closed=over.set,
         )

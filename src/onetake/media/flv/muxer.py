@@ -67,10 +67,10 @@ class FlvMuxer:
         kind, dts_ms, head = self._head(unit)
         return FlvTag(kind, dts_ms & 0xFFFFFFFF, head + unit.payload)
 
-    def wall_clock(self, dts_ms: int, wall_ms: int) -> bytes:
-        """A script tag that says when the unit at `dts_ms` arrived here (Unix ms): players measure latency by it."""
+    def wall_clock(self, dts_ms: int, wall_ms: int) -> FlvTag:
+        """A script message that says when the unit at `dts_ms` arrived (Unix ms): players measure latency by it."""
         body = amf.encode(WALL_CLOCK, amf.EcmaArray({"unix_ms": float(wall_ms), "dts_ms": float(dts_ms)}))
-        return encode_tag(TagKind.SCRIPT, dts_ms, body)
+        return FlvTag(TagKind.SCRIPT, dts_ms, body)
 
     def _head(self, unit: Unit) -> tuple[TagKind, int, bytes]:
         track = self._tracks[unit.track_id]
