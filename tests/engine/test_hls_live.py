@@ -57,6 +57,23 @@ class TestRealPlayers:
             await publisher
         assert_same(sent, got)
 
+    @pytest.mark.parametrize("ffmpeg", PLAYERS)
+    async def test_ffmpeg_starts_within_a_long_group_of_pictures(
+        self, ffmpeg: str, clip: ClipMaker, tmp_path: Path
+    ) -> None:
+        source = clip("bframes", 9, 900)
+        async with live(tmp_path) as server:
+            publisher = asyncio.create_task(push(source, server.rtmp("cam"), realtime=True))
+            await server.state("cam", PushState.PUSHING)
+            status, index = await server.get("/live/cam/index.m3u8")
+            assert (status, index.count(b"#EXT-X-START:TIME-OFFSET=-")) == (200, 0)
+            life = server.server.hub.life("cam")
+            assert life is not None
+            assert sum(segment.ended for segment in life.ring.segments) == 1
+            got = await packets(server.url("/live/cam/index.m3u8"), "-live_start_index", "0", ffmpeg=ffmpeg)
+            await publisher
+        assert_same(await packets(str(source)), got)
+
     @pytest.mark.parametrize("name", ["hevc", "av1", "audio_only", "video_only", "fps60", "vfr", "surround"])
     async def test_every_codec_plays_after_the_end(self, name: str, clip: ClipMaker, tmp_path: Path) -> None:
         source = clip(name, 5)
@@ -146,6 +163,7 @@ class TestBlockingReload:
             await server.state("cam", PushState.OFFLINE)
             life = server.server.hub.life("cam")
             assert life is not None
+            await server.state("cam", PushState.OFFLINE)
             life.playlist.ended = False
             text = await playlist(server, "?_HLS_skip=YES")
         assert re.search(r"EXT-X-SKIP:SKIPPED-SEGMENTS=\d+", text)

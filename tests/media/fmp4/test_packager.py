@@ -66,12 +66,29 @@ class TestCuts:
         }  # fmt: skip
         assert all(part.independent == part.starts_segment for part in parts)
 
+    def test_the_first_segment_does_not_wait_for_a_long_group_of_pictures(self) -> None:
+        parts = run_all(new(VIDEO), video(650, gop=300))
+        starts = [part.dts_ticks / 90_000 for part in parts if part.starts_segment]
+        assert starts == pytest.approx([0, 2, 4, 6, 8, 10, 16, 20])
+        assert [part.independent for part in parts if part.starts_segment] == [True, *[False] * 4, True, False, True]
+
+    @pytest.mark.parametrize("every", [3000, 3003, 3600, 1500, 3750])
+    def test_groups_of_two_seconds_are_segments_from_the_start(self, every: int) -> None:
+        count = round(180_000 / every)
+        parts = run_all(new(VIDEO), video(count * 4, every=every, gop=count))
+        assert [part.dts_ticks for part in parts if part.starts_segment] == [n * count * every for n in range(4)]
+
+    def test_a_keyframe_soon_after_a_forced_cut_starts_a_segment(self) -> None:
+        parts = run_all(new(VIDEO), video(200, gop=75))
+        assert [part.dts_ticks for part in parts if part.independent] == [0, 75 * FRAME, 150 * FRAME]
+
     def test_without_a_keyframe_a_segment_ends_before_six_seconds(self) -> None:
         packager = new(VIDEO)
         parts = run_all(packager, video(500, gop=10_000))
-        assert [part.msn for part in parts if part.ends_segment] == [0, 1]
-        assert sum(part.duration_ticks for part in parts if part.msn == 0) == 6 * 90_000
         assert [part.independent for part in parts].count(True) == 1
+        assert sum(part.duration_ticks for part in parts if part.msn == 7) == 2 * 90_000
+        later = run_all(packager, video(500, start=500 * FRAME, gop=10_000))
+        assert sum(part.duration_ticks for part in later if part.msn == later[-1].msn - 1) == 6 * 90_000
 
     @pytest.mark.parametrize("every", [3003, 3600, 3750, 6000, 1500, 2999, 3001, 7000, 13_000])
     def test_no_part_is_longer_than_the_target(self, every: int) -> None:
@@ -243,7 +260,7 @@ class TestChanges:
         assert not slow.run.discontinuity
         assert (slow.run.init, slow.run.prefix) == (parts[0].run.init, parts[0].run.prefix)
         assert slow.dts_ticks == 39 * FRAME
-        assert [part.msn for part in parts if part.starts_segment] == [0, 1]
+        assert [part.msn for part in parts if part.starts_segment] == [0, 1, 2]
 
     def test_low_latency_comes_back_after_a_minute_without_slow_samples(self) -> None:
         packager = new(VIDEO)

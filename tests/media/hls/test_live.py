@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,38 @@ def text(playlist: LivePlaylist, **options: bool) -> str:
 
 def golden(name: str) -> str:
     return (GOLDENS / f"{name}.m3u8").read_text()
+
+
+class TestStart:
+    """Where a player begins that wants a keyframe and little delay. Segments last 2 s here."""
+
+    @pytest.mark.parametrize(
+        ("keyframes", "parts_of_last", "start_s"),
+        [
+            ([0, 1, 2], 5, None),  # the usual: every segment starts with one
+            ([0, 1, 2], 1, None),
+            ([0, 1], 5, 4.0),
+            ([0], 2, 4.8),
+            ([0, 2], 2, 0.8),  # the newest keyframe is near, the segment that players would take has none
+            ([0, 2], 5, None),
+            ([], 5, None),
+        ],
+    )
+    def test_distance_from_the_end(self, keyframes: list[int], parts_of_last: int, start_s: float | None) -> None:
+        made = [part for msn in range(3) for part in segment(run(), msn)]
+        made = [replace(part, independent=part.independent and part.msn in keyframes) for part in made]
+        playlist = fill(LivePlaylist(), made[: 10 + parts_of_last])
+        assert playlist.start_s() == (None if start_s is None else pytest.approx(start_s))
+
+    def test_only_low_latency_players_of_a_running_stream_are_told(self) -> None:
+        parts = [replace(part, independent=part.msn == 0) for part in stream(3)]
+        playlist = fill(LivePlaylist(), parts)
+        assert playlist.start_s() == pytest.approx(6)
+        playlist.end()
+        assert playlist.start_s() is None
+        assert fill(LivePlaylist(), stream(3, run(low_latency=False))).start_s() is None
+        assert LivePlaylist().start_s() is None
+        assert fill(LivePlaylist(list_s=4), parts).start_s() is None
 
 
 class TestWholeTexts:

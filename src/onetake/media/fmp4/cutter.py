@@ -19,15 +19,18 @@ MAX_INDEX = (1 << INDEX_BITS) - 1
 class CutRules:
     """When to cut, in seconds. The defaults are the product's; other values are for tests and offline packaging.
 
-    `stall_s`: how far other tracks may run ahead of the leading one. `restore_s`: low latency that a slow sample ended
-    comes back after so long without another. `part_bytes`, `part_wall_s`: a part that holds so much, or to which units
-    have been coming for so long, ends and its segment with it, whatever the source's clock says.
+    `first_gop_segment_s`: until the second keyframe the part that reaches it ends a segment, so that players need not
+    wait for a long group of pictures. `stall_s`: how far other tracks may run ahead of the leading one. `restore_s`:
+    low latency that a slow sample ended comes back after so long without another. `part_bytes`, `part_wall_s`: a part
+    that holds so much, or to which units have been coming for so long, ends and its segment with it, whatever the
+    source's clock says.
     """
 
     part_target_s: float = PART_TARGET_S
     min_segment_s: float = 1.0
     audio_segment_s: float = 2.0
     max_segment_s: float = TARGET_DURATION_S
+    first_gop_segment_s: float = 2.0
     stall_s: float = 3.0
     restore_s: float = 60.0
     part_bytes: int = 8 << 20
@@ -74,15 +77,18 @@ class Cutter:
         self._short_at: int | None = None
         self._open_bytes = 0
         self._open_ms = self._last_ms = 0
-        self._gap = self._after_gap = self._stalled = self._needs_keyframe = False
+        self._gap = self._after_gap = self._stalled = self._needs_keyframe = self._independent = False
 
     def _set_limits(self, rules: CutRules) -> None:
         scale = self.run.timescale
-        min_segment_s = rules.min_segment_s if self._lead.track.kind is Kind.VIDEO else rules.audio_segment_s
+        is_video = self._lead.track.kind is Kind.VIDEO
+        min_segment_s = rules.min_segment_s if is_video else rules.audio_segment_s
+        self._in_first_gop = is_video and not self.run.discontinuity
         self._target = int(rules.part_target_s * scale)
         self._full = int(rules.part_target_s * FULL_PART_SHARE * scale)
         self._min_segment = int(min_segment_s * scale)
         self._max_segment = int(rules.max_segment_s * scale)
+        self._first_gop_segment = int(rules.first_gop_segment_s * scale)
         self._stall = int(rules.stall_s * scale)
         self._restore = int(rules.restore_s * scale)
         self._most_bytes = rules.part_bytes
@@ -153,6 +159,8 @@ class Cutter:
         if is_slow and self.run.low_latency:
             self._promise(low_latency=False)
         self._open_part(sample.dts)
+        if not self._index and not self._samples:
+            self._independent = sample.sync
         self._samples.append(sample)
         self._open_bytes += len(sample.payload)
         return parts
@@ -178,7 +186,9 @@ class Cutter:
     def _cut_before(self, unit: Unit, sample: Sample) -> list[Part]:
         """The cut that `unit`, the one after `sample`, asks for."""
         end = sample.dts + sample.duration
-        if unit.keyframe and (self._gap or end - self._segment_start >= self._min_segment):
+        self._in_first_gop &= not unit.keyframe
+        is_due = self._gap or not self._independent or end - self._segment_start >= self._min_segment
+        if unit.keyframe and is_due:
             parts = self._close(end, ends_segment=True)
             if not self.run.low_latency and end - self._calm_since >= self._restore:
                 self._promise(low_latency=True)
@@ -197,7 +207,10 @@ class Cutter:
 
     def _is_full(self, end: int, sample_ticks: int) -> bool:
         """Whether a segment that reaches `end` has no room for one more part."""
-        return end + max(self._target, sample_ticks) - self._segment_start > self._max_segment
+        length = end - self._segment_start
+        if self._in_first_gop and length >= self._first_gop_segment:
+            return True
+        return length + max(self._target, sample_ticks) > self._max_segment
 
     def _watch_stall(self, now: int) -> list[Part]:
         """Another track has come to `now`: go on without the leading one if that is too far ahead."""

@@ -22,7 +22,11 @@ LIST_S = 60.0
 
 @dataclass(slots=True)
 class _Entry:
-    """One segment of the list. `discontinuities`: how many came before it in the stream; `parts`: tag lines."""
+    """One segment of the list.
+
+    `discontinuities`: how many came before it in the stream; `independent`: it starts with a keyframe; `parts`: tag
+    lines.
+    """
 
     run: Run
     msn: int
@@ -30,6 +34,7 @@ class _Entry:
     discontinuity: bool
     new_map: bool
     discontinuities: int
+    independent: bool
     parts: list[str] = field(default_factory=list)
     part_count: int = 0
     duration_s: float = 0.0
@@ -124,6 +129,25 @@ class LivePlaylist:
         """Discontinuities since the stream began: persist it with the media sequence number."""
         return self._discontinuities
 
+    def start_s(self) -> float | None:
+        """How far from the end a low-latency player had better begin, to find a keyframe at once.
+
+        None when it does so anyway: PART-HOLD-BACK from the end lies in a segment that starts with one.
+        """
+        if not self.low_latency or self.ended:
+            return None
+        total_s, nearest_s = 0.0, None
+        for entry in reversed(self._entries):
+            holds_start = total_s < PART_HOLD_BACK_S <= total_s + entry.duration_s
+            total_s += entry.duration_s
+            if entry.independent and holds_start:
+                return None
+            if entry.independent and nearest_s is None:
+                nearest_s = total_s
+            if total_s >= (self._list_s if nearest_s is None else PART_HOLD_BACK_S):
+                return nearest_s
+        return None
+
     def part_count(self, msn: int) -> int:
         """How many parts the segment `msn` has so far; 0 when it is not in the window."""
         entry = self._find(msn)
@@ -188,7 +212,8 @@ class LivePlaylist:
         new_run = before is None or before.run is not part.run
         discontinuity = new_run and part.run.discontinuity
         new_map = before is None or before.run.prefix != part.run.prefix
-        entry = _Entry(part.run, part.msn, part.wall_ms, discontinuity, new_map, self._discontinuities)
+        before_it, independent = self._discontinuities, part.independent
+        entry = _Entry(part.run, part.msn, part.wall_ms, discontinuity, new_map, before_it, independent)
         self._discontinuities += discontinuity
         if before and before.run.low_latency != part.run.low_latency:
             self._growing = None

@@ -79,7 +79,8 @@ class Variant:
         return f"#EXT-X-STREAM-INF:{','.join(attributes)}\n{self.uri}\n"
 
 
-def master_playlist(variants: Sequence[Variant]) -> bytes:
-    """The multivariant playlist; the variant to start with comes first."""
-    head = f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n"
+def master_playlist(variants: Sequence[Variant], start_s: float | None = None) -> bytes:
+    """The multivariant playlist; the variant to start with comes first. `start_s`: where to begin, before the end."""
+    start = f"#EXT-X-START:TIME-OFFSET={-start_s:.3f}\n" if start_s is not None else ""
+    head = f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n{start}"
     return (head + "".join(variant.lines() for variant in variants)).encode()
