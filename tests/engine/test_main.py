@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,8 +12,11 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
+from tests.engine.node import ROOT, free_ports
 from tests.engine.peers import assert_same, packets, push
-from tests.engine.test_faults import ROOT, free_ports
+
+from onetake.engine.main import _serve_live
+from onetake.engine.options import MediaOptions
 
 ClipMaker = Callable[..., Path]
 
@@ -102,3 +106,17 @@ class TestBoth:
 def listens(process: psutil.Process, port: int) -> bool:
     """Whether a process listens on a port."""
     return any(one.laddr.port == port and one.status == "LISTEN" for one in process.net_connections("tcp"))
+
+
+@pytest.mark.parametrize("fault", ["port", "disk"])
+async def test_why_it_cannot_start_is_said(fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "spool").write_text("not a folder")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        api_url = "http://127.0.0.1:1/" if fault == "disk" else None
+        options = MediaOptions(tmp_path, rtmp_port=0, http_port=port, files_port=0, api_url=api_url)
+        assert await _serve_live(options) == 1
+    wanted = f"'127.0.0.1', {port}" if fault == "port" else str(tmp_path / "spool")
+    assert wanted in caplog.text

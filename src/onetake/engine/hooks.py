@@ -193,10 +193,10 @@ class Hooks:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Hooks":
+        left_behind = await self._in_thread(self._spool.open)
         timeout = aiohttp.ClientTimeout(total=DELIVERY_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=MAX_PARALLEL + self._options.admissions)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
-        left_behind = await self._in_thread(self._spool.open)
         self._writer = asyncio.create_task(self._disk_loop())
         self._expect(len(left_behind))
         for item in left_behind:

@@ -75,7 +75,7 @@ async def _serve_live(options: MediaOptions) -> int:
     try:
         await server.__aenter__()
     except OSError as error:
-        log.error("cannot listen: %s", error.strerror)
+        log.error("cannot start: %s", error)
         return 1
     # Units come by the thousand and hold no cycles: collect seldom, and never walk what lives as long as the process.
     gc.collect()

@@ -182,14 +182,6 @@ class ControlGuard:
         # Host is checked too: a web page that rebinds its name to 127.0.0.1 comes from loopback as well.
         return self.open_on_loopback and request.remote in LOOPBACK and _is_local_host(request.host)
 
-    @web.middleware
-    async def middleware(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """For an application that holds nothing but control routes."""
-        self.require(request)
-        return await handler(request)
-
     def require(self, request: web.Request) -> None:
         """Refuse a request that may not control.
 
