@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from sqlalchemy import event
@@ -130,26 +131,31 @@ class TestFind:
         monkeypatch.setattr(repository, "COMMON_RANGE", limits[1])
         words = ("高等数学", "线性代数", "数学", "讲", "第一讲", "x5", "2026")
         stored = [
-            video(n, f"{words[n % 7]} {words[n % 3]} {n}", Shelf(n % 3), source_id=None, is_live=n % 5 == 0)
+            video(n, f"{words[n % 7]} {words[n % 3]} {n}", Shelf(n % 3), is_live=n % 5 == 0, view_count=n % 4)
             for n in range(1, 31)
         ]
         async with database.write() as session:
             await put(session, stored)
-        for text in ("", "数学", "高等数学", "线性代数 数学", "讲", "讲 学", "2026 讲", "1", "高等 2026 没有", "x5"):
-            for is_live in (None, True):
-                wanted = VideoFilter(shelves=EVERYTHING, query=parse_query(text), is_live=is_live)
-                expected = [
-                    item.title
-                    for item in reversed(stored)
-                    if all(word in item.title_folded for word in wanted.query.words) and is_live in (None, item.is_live)
-                ]
-                async with database.read() as session:
-                    first, total = await repository.find(session, wanted, NEWEST, PageRequest(1, 4))
-                    second, same = await repository.find(session, wanted, NEWEST, PageRequest(2, 4))
-                    beyond, _ = await repository.find(session, wanted, NEWEST, PageRequest(20, 4))
-                assert total == same == min(len(expected), limits[0] + 1), text
-                assert [item.title for item in (*first, *second)] == expected[:8], text
-                assert beyond == []
+        searches = ("", "数学", "高等数学", "线性代数 数学", "讲", "讲 学", "2026 讲", "1", "高等 2026 没有", "x5")
+        for text, live, shortest, sort in product(searches, (None, True), (None, 12), ("created_at", "view_count")):
+            query = parse_query(text)
+            wanted = VideoFilter(shelves=EVERYTHING, query=query, is_live=live, min_duration_s=shortest)
+            expected = [
+                item
+                for item in stored
+                if all(word in item.title_folded for word in query.words)
+                and live in (None, item.is_live)
+                and item.duration >= (shortest or 0)
+            ]
+            expected.sort(key=lambda item: (getattr(item, sort), item.id), reverse=True)
+            order = SortKey(sort, descending=True)
+            async with database.read() as session:
+                first, total = await repository.find(session, wanted, order, PageRequest(1, 4))
+                second, same = await repository.find(session, wanted, order, PageRequest(2, 4))
+                beyond, _ = await repository.find(session, wanted, order, PageRequest(20, 4))
+            assert total == same == min(len(expected), limits[0] + 1), wanted
+            assert [item.id for item in (*first, *second)] == [item.id for item in expected[:8]], (wanted, sort)
+            assert beyond == []
 
 
 async def test_a_new_title_is_found_and_the_old_one_is_not(database: Database) -> None:

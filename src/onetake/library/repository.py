@@ -1,5 +1,6 @@
 """All SQL of the library. Lists stay fast at a million rows: each is a walk along one index per shelf."""
 
+import operator
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +53,8 @@ SORTABLE = {
     "view_count": Video.view_count,
     "title": Video.title_folded,
 }
+ORDERED_WITH = {"created_at": ("created_at", "source_id", "source_type", "is_live"), "duration": ("duration",)}
+"""Columns whose indexes give that order too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,18 +341,26 @@ async def _counted(session: AsyncSession, text: str, limit: int) -> _Gram:
     return _Gram(text, await session.scalar(select(func.count()).select_from(some)) or 0)
 
 
-def _filters(wanted: VideoFilter) -> list[ColumnElement[bool]]:
-    """Everything but the shelves and the search."""
-    tests: list[tuple[object, Callable[[Any], ColumnElement[bool]]]] = [
-        (wanted.source_id, Video.source_id.__eq__),
-        (wanted.source_type, Video.source_type.__eq__),
-        (wanted.is_live, Video.is_live.__eq__),
-        (wanted.created_from, Video.created_at.__ge__),
-        (wanted.created_to, Video.created_at.__lt__),
-        (wanted.min_duration_s, Video.duration.__ge__),
-        (wanted.max_duration_s, Video.duration.__le__),
+def _filters(wanted: VideoFilter, walked: SortKey | None = None) -> list[ColumnElement[bool]]:
+    """Everything but the shelves and the search.
+
+    When the index of an order is to be walked, conditions are hidden from the indexes that would have to be sorted.
+    """
+    tests: list[tuple[object, Any, Callable[[Any, Any], ColumnElement[bool]]]] = [
+        (wanted.source_id, Video.source_id, operator.eq),
+        (wanted.source_type, Video.source_type, operator.eq),
+        (wanted.is_live, Video.is_live, operator.eq),
+        (wanted.created_from, Video.created_at, operator.ge),
+        (wanted.created_to, Video.created_at, operator.lt),
+        (wanted.min_duration_s, Video.duration, operator.ge),
+        (wanted.max_duration_s, Video.duration, operator.le),
     ]
-    return [compare(value) for value, compare in tests if value is not None]
+
+    def side(column: Any) -> Any:
+        hidden = walked is not None and column.key not in ORDERED_WITH.get(walked.name, ())
+        return func.coalesce(column, column) if hidden else column
+
+    return [compare(side(column), value) for value, column, compare in tests if value is not None]
 
 
 def _has_words(words: Iterable[str]) -> list[ColumnElement[bool]]:
@@ -413,7 +424,7 @@ def _page_on_index(wanted: VideoFilter, sort: SortKey, page: PageRequest) -> Sel
     order = (column.desc(), Video.id.desc()) if sort.descending else (column.asc(), Video.id.asc())
     branches = [
         select(Video.id.label("id"), column.label("key"))
-        .where(Video.shelf == shelf, *_filters(wanted), *_has_words(wanted.query.words))
+        .where(Video.shelf == shelf, *_filters(wanted, sort), *_has_words(wanted.query.words))
         .order_by(*order)
         .limit(page.offset + page.per_page)
         .subquery()
