@@ -133,6 +133,13 @@ def without_lead(packets_sent: list[Packet]) -> list[Packet]:
     return [packet for packet in packets_sent if packet.stream == 0 or round((packet.dts_s - start) * 1000) >= 0]
 
 
+def joined_late(sent: list[Packet], got: list[Packet]) -> list[Packet]:
+    """What of `sent` a player must have that got `got`: everything from the picture that it began with."""
+    first = next(packet for packet in got if packet.stream == 0)
+    start = next(number for number, packet in enumerate(sent) if packet.digest == first.digest)
+    return [packet for number, packet in enumerate(sent) if packet.stream or number >= start]
+
+
 def push_command(
     source: Path, url: str, *, ffmpeg: str = FFMPEG9, realtime: bool = True, loop: bool = False
 ) -> list[str]:

@@ -28,7 +28,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gate(clock: Clock) -> Gate:
-    return Gate(RING, clock)
+    return Gate(RING, clock, clock)
 
 
 def play(gate: Gate, token: str | None = TOKEN) -> Grant | None:
@@ -97,3 +97,14 @@ def test_no_token_is_no_entry_unless_there_are_no_keys(gate: Gate) -> None:
 def test_only_known_things_are_revoked(gate: Gate) -> None:
     with pytest.raises(ValueError, match="address"):
         gate.revoke("address", "1.2.3.4")
+
+
+def test_a_clock_that_is_put_forward_ends_no_session_in_use(clock: Clock) -> None:
+    steady = Clock()
+    gate = Gate(RING, clock, steady)
+    assert play(gate) == GRANT
+    clock.unix_s += 2 * 3600
+    steady.unix_s += 5
+    assert play(gate) == GRANT
+    with pytest.raises(TokenExpired):
+        play(gate, sign(replace(GRANT, session="session-2"), RING))

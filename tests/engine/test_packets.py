@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.engine.peers import CLIPS, FFMPEG5, FFMPEG9, HAS_FFMPEG5, Packet, assert_same, packets, push, run
+from tests.engine.peers import CLIPS, FFMPEG5, FFMPEG9, HAS_FFMPEG5, assert_same, joined_late, packets, push, run
 from tests.engine.servers import Live, live
 from tests.media.fmp4.clips import BIG_BUCK_BUNNY, missing
 
@@ -60,13 +60,6 @@ async def test_an_old_ffmpeg_plays_both_forms(name: str, clip: ClipMaker, tmp_pa
         base = await server.recorded("cam")
         for form in BOTH_FORMS:
             assert_same(sent, await packets(f"{base}/{form}", ffmpeg=FFMPEG5))
-
-
-def joined_late(sent: list[Packet], got: list[Packet]) -> list[Packet]:
-    """What of `sent` a player must have that got `got`: everything from the picture that it began with."""
-    first = next(packet for packet in got if packet.stream == 0)
-    start = next(number for number, packet in enumerate(sent) if packet.digest == first.digest)
-    return [packet for number, packet in enumerate(sent) if packet.stream or number >= start]
 
 
 async def test_real_footage_through_everything(tmp_path: Path) -> None:

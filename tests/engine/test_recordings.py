@@ -90,9 +90,14 @@ async def can_be_had(server: Live, uri: str) -> bool:
 
 
 async def written(server: Live) -> None:
-    """Wait until the recording of the stream has written what it was given."""
+    """Wait until what the recording of the stream was given is on disk and in the index."""
     thread = server.server.recordings.active["cam"].thread
-    await until(lambda: thread.write_lag_ms == 0)
+
+    def safe() -> bool:
+        pair = thread._writer._pair
+        return thread.write_lag_ms == 0 and not (pair and pair.pending)
+
+    await until(safe)
 
 
 class TestWindow:
@@ -202,7 +207,7 @@ class Crashed:
             writer.append(part)
         writer.rotate()
         for part in moved[middle:]:
-            writer.append(replace(part, wall_ms=part.wall_ms + 5000))
+            writer.append(replace(part, wall_ms=part.wall_ms + 5000, after_gap=part is moved[middle]))
         self.gaps = [{"start_ms": gap.start_ms, "end_ms": gap.end_ms} for gap in writer.summary().gaps]
         self.duration_s = writer.summary().duration_s
         self.ended_ms = round(moved[-1].wall_ms + 5000 + moved[-1].duration_s * 1000)

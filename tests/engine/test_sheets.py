@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests.engine.recorded import record
+from tests.media.fmp4 import clips
 
 from onetake.engine.disk import MARKER
 from onetake.engine.options import MediaOptions
-from onetake.engine.sheets import SHEET, TIME_SHIFT, Sheet, SheetBook, read_sheet, recover_recordings
+from onetake.engine.sheets import SHEET, TIME_SHIFT, Sheet, SheetBook, measure, read_sheet, recover_recordings
 from onetake.kit.ids import uuid7
+from onetake.media.recording import RecordingWriter, WriterOptions, recording_place
 
 
 @pytest.fixture
@@ -94,3 +96,18 @@ def test_the_json_is_what_people_were_promised() -> None:
     assert {"id", "name", "state", "duration_s", "size_bytes", "files", "gaps"} <= set(
         json.loads(json.dumps(made.as_dict()))
     )
+
+
+def test_a_clock_that_was_set_is_no_gap_of_an_interrupted_recording(tmp_path: Path) -> None:
+    parts = clips.parts_of(clips.clip("short_gop"))
+    middle, hour_ms = len(parts) // 2, 3_600_000
+    writer = RecordingWriter(recording_place(tmp_path, uuid7()), WriterOptions(0))
+    for part in parts[:middle]:
+        writer.append(part)
+    for part in parts[middle:]:
+        writer.append(replace(part, wall_ms=part.wall_ms + hour_ms))
+    found = sheet("interrupted")
+    measure(writer.place.folder, found)
+    assert (found.gaps, round(found.duration_s)) == ([], 5)
+    assert found.ended_ms == pytest.approx(parts[-1].wall_ms + hour_ms + parts[-1].duration_s * 1000, abs=1)
+    writer.close()

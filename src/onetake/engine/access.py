@@ -42,11 +42,12 @@ class Gate:
     """Decides whether a token opens a thing.
 
     `keyring` is None for a stand-alone server: then every request is let in with no grant. `now` is Unix time in
-    seconds; it may be replaced by tests.
+    seconds, `steady` any time that nobody sets: a clock that is put forward ends no session in use.
     """
 
     keyring: Keyring | None
     now: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
     _sessions: OrderedDict[str, _Session] = field(default_factory=OrderedDict)
     _revoked: OrderedDict[tuple[str, str], float] = field(default_factory=OrderedDict)
 
@@ -100,9 +101,9 @@ class Gate:
 
     def _keep_session(self, grant: Grant) -> None:
         """Note that the session is in use. A token that is late goes on only with a session that was active."""
-        now = self.now()
+        now = self.steady()
         known = self._sessions.get(grant.session)
-        if now > grant.expires_s and not (known and known.may_go_on(now)):
+        if self.now() > grant.expires_s and not (known and known.may_go_on(now)):
             raise TokenExpired
         if known is None:
             known = self._sessions[grant.session] = _Session(now, now)

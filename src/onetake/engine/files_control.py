@@ -1,7 +1,6 @@
 """Control routes of the file process: who watches, what was read, revocations, metrics, health."""
 
 import contextlib
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from onetake.engine.metrics import CONTENT_TYPE, MediaMetrics
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.viewers import Viewers, ViewerSession
 from onetake.engine.web import read_json, refuse_other_sites, short_text
+from onetake.kit.clock import clock_step_ms
 
 LAST_READS_S = 3600.0
 _UNCACHED = {"Cache-Control": "no-store"}
@@ -63,8 +63,9 @@ class FilesControl:
 
     async def _get_reads(self, request: web.Request) -> Any:
         """When each asset was last read, for those read in the last hour: retention leaves alone what is in use."""
-        since_s = time.time() - LAST_READS_S
-        reads = {scope.removeprefix("asset:"): last for scope, last in self._viewers.last_reads() if last >= since_s}
+        since_s, step_s = self._viewers.now() - LAST_READS_S, clock_step_ms() / 1000
+        found = ((scope.removeprefix("asset:"), last_s) for scope, last_s in self._viewers.last_reads())
+        reads = {asset: last_s + step_s for asset, last_s in found if last_s >= since_s}
         return {"reads": reads}
 
     async def _get_revoked(self, request: web.Request) -> Any:
@@ -100,8 +101,8 @@ def _session_json(session: ViewerSession) -> Mapping[str, Any]:
         "session": session.session,
         "viewer": session.viewer,
         "ip": session.ip,
-        "joined_s": session.joined_s,
-        "last_s": session.last_s,
+        "joined_s": session.joined_s + clock_step_ms() / 1000,
+        "last_s": session.last_s + clock_step_ms() / 1000,
         "sent_bytes": session.sent_bytes,
     }
 

@@ -31,6 +31,7 @@ from onetake.engine.standalone import add_page
 from onetake.engine.state import StateStore
 from onetake.engine.streams import APP, StreamHub
 from onetake.engine.viewers import Viewers, ViewerSession
+from onetake.kit.clock import AwakeClock
 from onetake.kit.signing import Keyring
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class LiveServer:
         self.sequence = SequenceBook(options.data_dir / "live-sequence.json")
         self.hooks = self._make_hooks()
         self.recordings = Recordings(options, self.disk, self._tell_recording)
-        self.hub = StreamHub(options, self.store, self.recordings, self.sequence, self.hooks)
+        self._clock = AwakeClock(TICK_S)
+        self.hub = StreamHub(options, self.store, self.recordings, self.sequence, self.hooks, self._clock)
         keyring = Keyring.from_secret(options.token_secret) if options.token_secret else None
         self.viewers = Viewers(on_join=self._tell_viewer("on_play"), on_leave=self._tell_viewer("on_stop"))
         self.players = Players(self.viewers, Gate(keyring), options.limits)
@@ -153,6 +155,7 @@ class LiveServer:
                 log.exception("a periodic duty failed")
 
     def _tick(self, count: int) -> None:
+        self._clock.tick()
         self.hub.tick()
         self.rtmp.sweep()
         if count % TICKS_PER_ACCOUNT == 0:

@@ -12,6 +12,7 @@ from onetake.engine.fanout import Fanout
 from onetake.engine.options import Limits, LiveOptions
 from onetake.engine.ring import Ring
 from onetake.engine.sequence import Start
+from onetake.kit.clock import clock_step_ms
 from onetake.kit.ids import uuid7
 from onetake.media.flv import FlvMuxer, Unsupported
 from onetake.media.flv.demuxer import Output
@@ -160,7 +161,7 @@ class Life:
         self._packager.mark_gap()
         reason, self._gap_reason = self._gap_reason or gap.reason.value, ""
         if len(self.gaps) < MAX_GAPS:
-            self.gaps.append(Gap(wall_ms - gap.duration_ms, gap.duration_ms, reason))
+            self.gaps.append(Gap(wall_ms + clock_step_ms() - gap.duration_ms, gap.duration_ms, reason))
 
     def _fan_out(self) -> None:
         """To the viewers, as soon as the packager has decided which tracks there are; it waits a second for both."""

@@ -267,7 +267,7 @@ class RecordingThread(threading.Thread):
         self._tell_damage()
 
     def _drop_old(self, window_s: float) -> None:
-        if self._writer.drop_before(wall_ms() - int(window_s * 1000)):
+        if self._writer.keep_last(window_s):
             summary, progress = self._writer.summary(), self.progress
             progress.size_bytes, progress.duration_s = summary.size_bytes, summary.duration_s
             progress.oldest_msn = summary.files[0].first_msn if summary.files else progress.newest_msn + 1

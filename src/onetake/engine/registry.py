@@ -53,14 +53,14 @@ class LiveRegistry:
     def clients(self, start: int = 0, count: int | None = None) -> Sequence[ClientInfo]:
         """Publishers, then viewers: all, or so many from the `start`-th on."""
         every: list[LiveStream | ViewerSession] = [*self._publishers(), *self._players.viewers.sessions()]
-        now = time.time()
+        now = self._players.viewers.now()
         return [self._client(one, now) for one in every[start : None if count is None else start + count]]
 
     def client(self, client_id: str) -> ClientInfo | None:
         """One publisher or viewer."""
         publisher = next((one for one in self._publishers() if _client_id(one) == client_id), None)
         found = publisher or self._players.viewers.find(client_id)
-        return None if found is None else self._client(found, time.time())
+        return None if found is None else self._client(found, self._players.viewers.now())
 
     def totals(self) -> Mapping[str, tuple[int, int]]:
         """Bytes received and sent so far, by the id of every stream, publisher and viewer."""
@@ -164,7 +164,7 @@ class LiveRegistry:
         return sum(totals[key].sent_bytes for key in keys if key in totals)
 
     def _client(self, one: LiveStream | ViewerSession, now_s: float) -> ClientInfo:
-        """A stream's publisher or a viewer; `now_s` is Unix time."""
+        """A stream's publisher or a viewer; `now_s` is the time of the viewers."""
         if isinstance(one, ViewerSession):
             kind = _PLAY_TYPES.get(one.protocol, one.protocol.value)
             name, alive_s = one.scope.rpartition("/")[2], now_s - one.joined_s

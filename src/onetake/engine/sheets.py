@@ -157,12 +157,14 @@ def measure(folder: Path, sheet: Sheet) -> None:
 
 
 def _measure_file(index: IndexReader, sheet: Sheet) -> None:
-    scale = index.header.timescale
+    scale, end_ticks = index.header.timescale, -1
     for record in index.records():
-        if sheet.ended_ms and record.wall_ms - sheet.ended_ms > GAP_MS:
+        goes_on = record.dts_ticks == end_ticks and not record.after_gap
+        if sheet.ended_ms and record.wall_ms - sheet.ended_ms > GAP_MS and not goes_on:
             sheet.gaps.append({"start_ms": sheet.ended_ms, "end_ms": record.wall_ms})
         sheet.ended_ms = round(record.wall_ms + record.duration_ticks * 1000 / scale)
         sheet.duration_s += record.duration_ticks / scale
+        end_ticks = record.end_ticks
 
 
 def _newest(media_dir: Path) -> Iterator[Sheet]:

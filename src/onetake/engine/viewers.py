@@ -6,13 +6,13 @@ viewer (HLS, VOD) while its last request is younger than three target durations,
 
 import hashlib
 import secrets
-import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from onetake.kit.clock import steady_s
 from onetake.kit.ids import random_hex
 
 ACTIVE_S = 10.0
@@ -35,7 +35,7 @@ class Protocol(StrEnum):
 
 @dataclass(slots=True)
 class ViewerSession:
-    """One viewer of one thing. `scope` is `stream:<app>/<name>` or `asset:<uuid>`; times are Unix seconds.
+    """One viewer of one thing. `scope` is `stream:<app>/<name>` or `asset:<uuid>`; times are Unix seconds, steady.
 
     `client_id` is what callbacks and the SRS API show. `window_s` is how long the session counts after `last_s`.
     """
@@ -77,7 +77,7 @@ class Viewers:
     `by_protocol` never falls.
     """
 
-    now: Callable[[], float] = time.time
+    now: Callable[[], float] = steady_s
     on_join: Listener | None = None
     on_leave: Listener | None = None
     by_protocol: dict[Protocol, Totals] = field(default_factory=lambda: {protocol: Totals() for protocol in Protocol})

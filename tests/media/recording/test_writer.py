@@ -205,10 +205,20 @@ class TestSoundDisk:
         start = clips.START_WALL_MS
         assert [(gap.start_ms - start, gap.end_ms - start) for gap in summary.gaps] == [(2000, 4000)]
 
+    def test_a_clock_that_is_set_makes_no_gap(self, place: RecordingPlace, parts: list[Part]) -> None:
+        hour_ms = 3_600_000
+        ahead = [dataclasses.replace(part, wall_ms=part.wall_ms + hour_ms) for part in parts[5:10]]
+        summary = write(place, [*parts[:5], *ahead, *parts[10:]]).close()
+        assert summary.gaps == ()
+        marked = dataclasses.replace(ahead[0], after_gap=True)
+        lost = write(recording_place(place.folder.parents[4], uuid7()), [*parts[:5], marked]).close()
+        assert [gap.end_ms - gap.start_ms for gap in lost.gaps] == [hour_ms]
+
     def test_a_rolling_window_drops_whole_files(self, tmp_path: Path, parts: list[Part]) -> None:
         spool = RecordingPlace(tmp_path / "window")
         writer = write(spool, parts, WriterOptions(rotate_after_s=1.5))
-        assert writer.drop_before(clips.START_WALL_MS + 2500) == [spool.video(0)]
+        assert writer.keep_last(5.0) == []
+        assert writer.keep_last(3.5) == [spool.video(0)]
         assert [path.name for path in video_files(spool.folder)] == ["video-001.mp4", "video-002.mp4"]
         assert writer.close().duration_s == pytest.approx(4.0)
 

@@ -1,10 +1,10 @@
 """From FLV tags to tracks and units."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from onetake.kit.clock import steady_ms
 from onetake.media import amf
 from onetake.media.bits import CodecError
 from onetake.media.codecs import AudioParser, frame_ticks, video_parser
@@ -50,10 +50,6 @@ class _Coded(NamedTuple):
 Output: TypeAlias = Track | Unit | Metadata | Unsupported
 
 
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class FlvDemuxer:
     """One FLV or RTMP stream: legacy and enhanced bodies in, tracks and units out.
 
@@ -64,7 +60,7 @@ class FlvDemuxer:
     `Unsupported`.
     """
 
-    def __init__(self, now_ms: Callable[[], int] = _unix_ms) -> None:
+    def __init__(self, now_ms: Callable[[], int] = steady_ms) -> None:
         self._now_ms = now_ms
         self._clock = MillisecondClock()
         self._video: tuple[Codec, NalVideo | Av1Video] | None = None

@@ -1,13 +1,17 @@
 """Helpers of the packager: a lane per track, which gives samples their true durations, and a smoothed wall clock."""
 
 from collections import deque
+from collections.abc import Callable
 
+from onetake.kit.clock import clock_step_ms
 from onetake.media.fmp4.fragment import Sample
 from onetake.media.fmp4.parts import TARGET_DURATION_S
 from onetake.media.units import Kind, Track, Unit
 
 _DEFAULT_DURATION_S = 0.02
 REANCHOR_MS = 1000
+GIVEN_UP_MS = 10_000
+PATIENCE_S = 60
 
 
 class Lane:
@@ -63,15 +67,23 @@ class Lane:
 class WallAnchor:
     """Maps media time to wall clock without the jitter of arrival (for EXT-X-PROGRAM-DATE-TIME).
 
-    A unit can arrive late but never early, so the least late unit of a segment shows the true offset; only when even
-    that one is off by more than a second (lost media, a clock that was set) the anchor moves. A unit with `wall_ms` 0
+    A unit can arrive late but never early, so the least late unit of a segment shows the true offset. The anchor moves
+    when even that one is off by more than a second: at once when it came early, or so late that a connection would have
+    been given up; otherwise, as a network that stood still catches up, only when none was less late for a minute.
+    `wall_ms` of units is steady; that somebody set the clock meanwhile is told by `step_ms`. A unit with `wall_ms` 0
     has no clock.
     """
 
-    def __init__(self, timescale: int) -> None:
+    def __init__(self, timescale: int, step_ms: Callable[[], int] = clock_step_ms) -> None:
         self._timescale = timescale
         self._offset_ms: float | None = None
         self._least_ms: float | None = None
+        self._dts = 0
+        self._late_since: int | None = None
+        self._late_ms = 0.0
+        self._read_step_ms = step_ms
+        self._step_ms = 0
+        self._take_step()
 
     def observe(self, dts: int, wall_ms: int) -> None:
         """A unit with this decode time arrived at this wall clock."""
@@ -80,21 +92,43 @@ class WallAnchor:
         offset = wall_ms - dts * 1000 / self._timescale
         if self._offset_ms is None:
             self._offset_ms = offset
+        self._dts = dts
         late = offset - self._offset_ms
         self._least_ms = late if self._least_ms is None else min(self._least_ms, late)
 
     def end_segment(self) -> bool:
         """A segment ends: re-anchor if it showed that the clocks parted. True when media is missing before the next."""
+        self._take_step()
         least, self._least_ms = self._least_ms, None
-        if least is None or self._offset_ms is None or abs(least) <= REANCHOR_MS:
+        if least is None or self._offset_ms is None:
             return False
-        self._offset_ms += least
-        return least > 0
+        late = self._missing(least)
+        self._offset_ms += least if least < -REANCHOR_MS else late
+        return late > 0
+
+    def _missing(self, least: float) -> float:
+        """How much media is missing, in milliseconds, now that a segment was at least so late."""
+        if least <= REANCHOR_MS:
+            self._late_since = None
+            return 0.0
+        if self._late_since is None:
+            self._late_since, self._late_ms = self._dts, least
+        self._late_ms = min(self._late_ms, least)
+        if least < GIVEN_UP_MS and self._dts - self._late_since < PATIENCE_S * self._timescale:
+            return 0.0
+        self._late_since = None
+        return least if least >= GIVEN_UP_MS else self._late_ms
+
+    def _take_step(self) -> None:
+        step_ms = self._read_step_ms()
+        if abs(step_ms - self._step_ms) > REANCHOR_MS:
+            self._step_ms = step_ms
 
     def reset(self) -> None:
         """Forget the anchor: the next unit sets it anew."""
-        self._offset_ms = self._least_ms = None
+        self._take_step()
+        self._offset_ms = self._least_ms = self._late_since = None
 
     def at(self, dts: int) -> int:
         """Wall clock in Unix milliseconds at decode time `dts`; 0 when nothing is known."""
-        return 0 if self._offset_ms is None else round(self._offset_ms + dts * 1000 / self._timescale)
+        return 0 if self._offset_ms is None else round(self._offset_ms + self._step_ms + dts * 1000 / self._timescale)

@@ -68,6 +68,7 @@ class RecordingWriter:
         self._pair: OpenPair | None = None
         self._parts = self._ticks = 0
         self._last_end_ms = self.options.after_ms
+        self._last: Part | None = None
         self._starts_skipped = 0
         self._summary = RecordingSummary()
 
@@ -141,11 +142,13 @@ class RecordingWriter:
         """What there is so far; the file being written is the last."""
         return self._summary
 
-    def drop_before(self, wall_clock_ms: int) -> list[Path]:
-        """Remove whole files that ended before this wall clock (a rolling window); the MP4s that are gone."""
+    def keep_last(self, seconds: float) -> list[Path]:
+        """Remove whole old files as long as `seconds` of media stay (a rolling window); the MP4s that are gone."""
         gone: list[Path] = []
         with self._told():
-            while self._files and self._files[0].end_wall_ms < wall_clock_ms:
+            left_s = sum(file.duration_s for file in self.summary().files)
+            while self._files and left_s - self._files[0].duration_s >= seconds:
+                left_s -= self._files[0].duration_s
                 path = self.place.folder / self._files[0].name
                 with typed_errors(path):
                     path.unlink(missing_ok=True)
@@ -205,11 +208,18 @@ class RecordingWriter:
         return too_long or (options.rotate_after_bytes is not None and pair.end >= options.rotate_after_bytes)
 
     def _note(self, part: Part) -> None:
-        if self._last_end_ms and part.wall_ms - self._last_end_ms > GAP_MS:
+        if self._last_end_ms and part.wall_ms - self._last_end_ms > GAP_MS and not self._goes_on(part):
             self._gaps.append(Gap(round(self._last_end_ms), part.wall_ms))
+        self._last = part
         self._parts += 1
         self._ticks += part.duration_ticks
         self._last_end_ms = part.wall_ms + part.duration_s * 1000
+
+    def _goes_on(self, part: Part) -> bool:
+        """Whether nothing is missing before `part`, whatever the wall clock says: somebody may have set it."""
+        last = self._last
+        follows = last is not None and (last.run.prefix, last.end_ticks) == (part.run.prefix, part.dts_ticks)
+        return follows and not part.after_gap
 
     def _open(self, part: Part) -> OpenPair:
         """The next file. The marker names it before it exists."""
