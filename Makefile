@@ -8,7 +8,7 @@ BIN := .venv/bin
 ONCE := $(BIN)/python scripts/once.py
 PYTHON_CODE := src tests scripts bench migrations
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-header --no-emit-index-url --no-emit-find-links
 
 .PHONY: help install run test check format lock audit clean screenshots bench venv python-packages python-dev web-packages web
