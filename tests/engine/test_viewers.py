@@ -79,14 +79,14 @@ def test_counters_outlive_sessions(viewers: Viewers, log: list[str]) -> None:
 
 
 def test_last_read_is_known_per_thing(viewers: Viewers, clock: Clock) -> None:
-    assert viewers.last_read_s(ASSET) is None
+    assert viewers.last_reads() == []
     viewers.touch(ASSET, Protocol.VOD, "s", viewer="", ip="")
     clock.unix_s += 61
-    assert viewers.last_read_s(ASSET) == 1000.0
+    assert viewers.last_reads() == [(ASSET, 1000.0)]
     download = viewers.touch(ASSET, Protocol.DOWNLOAD, "d", viewer="", ip="")
     clock.unix_s += 300
     viewers.sent(download, 1 << 20)
-    assert viewers.last_read_s(ASSET) == clock.unix_s, "a long download is read until its last byte"
+    assert viewers.last_reads() == [(ASSET, clock.unix_s)], "a long download is read until its last byte"
 
 
 def test_anonymous_ids_are_stable_here_and_different_elsewhere(viewers: Viewers) -> None:
@@ -132,7 +132,7 @@ def test_sessions_and_scopes_are_bounded(viewers: Viewers, monkeypatch: pytest.M
         viewers.touch(f"asset:{number}", Protocol.VOD, "s", viewer="", ip="")
     assert len(viewers.sessions()) == 3
     assert len(viewers.totals) == 4
-    assert viewers.last_read_s("asset:0") is None
+    assert "asset:0" not in dict(viewers.last_reads())
     assert viewers.by_protocol[Protocol.VOD].sessions == 20
 
 

@@ -181,10 +181,6 @@ class Viewers:
         """The session with this client id."""
         return next((item for item in self._sessions.values() if item.client_id == client_id), None)
 
-    def last_read_s(self, scope: str) -> float | None:
-        """Unix time of the last request for this thing, None when it was not read since the process began."""
-        return self._last_read_s.get(scope)
-
     def last_reads(self) -> list[tuple[str, float]]:
         """Every thing that was read since the process began and when last, the longest ago first."""
         return list(self._last_read_s.items())
