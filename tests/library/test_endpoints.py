@@ -159,14 +159,17 @@ class TestManaging:
 
     async def test_posters_are_made_by_jobs(self, api: Api) -> None:
         video = await add(api.db)
-        for time_s in (5, 9, 5):
+        for time_s in (5.3, 9, 5.3):
             answer = await call(api, "operator", "POST", f"/api/videos/{video.id}/poster", {"time_s": time_s})
             assert answer[0] == 202
         async with api.db.read() as session:
             kinds = list(await session.scalars(select(Job.kind).order_by(Job.id)))
-            chosen = await session.scalar(select(Video.poster_time_s).where(Video.id == video.id))
+            chosen = await session.scalar(select(Video.poster_time_ms).where(Video.id == video.id))
         assert kinds == ["library.stills", "library.stills"]
-        assert chosen == 5
+        assert chosen == 5300
+        for bad in (-0.1, "5", True, None):
+            path = f"/api/videos/{video.id}/poster"
+            assert (await call(api, "operator", "POST", path, {"time_s": bad}))[0] == 422
 
     async def test_retention_is_shown_before_it_happens(self, api: Api) -> None:
         status, preview = await call(api, "operator", "GET", "/api/videos/retention")

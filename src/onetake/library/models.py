@@ -71,7 +71,7 @@ class Video(Base):
     file_path: Mapped[str] = mapped_column(String(512))
     thumbnail: Mapped[str | None] = mapped_column(String(512))
     storyboard: Mapped[str | None] = mapped_column(String(512))
-    poster_time_s: Mapped[int | None] = mapped_column(Integer)
+    poster_time_ms: Mapped[int | None] = mapped_column(BigInteger)
     width: Mapped[int] = mapped_column(Integer, default=0)
     height: Mapped[int] = mapped_column(Integer, default=0)
     codecs: Mapped[str] = mapped_column(String(64), default="")

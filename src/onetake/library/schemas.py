@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from onetake.library.models import SourceType
 from onetake.sources.models import Visibility
@@ -169,7 +169,13 @@ class ViewReport(_Body):
 class PosterChoice(_Body):
     """Which picture shall be the poster."""
 
-    time_s: StrictInt = Field(ge=0, le=31_536_000, description="Second of the picture.")
+    time_s: StrictFloat = Field(
+        ge=0,
+        le=31_536_000,
+        allow_inf_nan=False,
+        description="Second of the picture, to the millisecond.",
+        examples=[12.4],
+    )
 
 
 class ExpiryReason(StrEnum):

@@ -49,7 +49,7 @@ async def stills(ctx: JobContext) -> dict[str, Any]:
     if not sources:
         return {"skipped": "nothing was recorded"}
     try:
-        await make_poster(sources, folder / POSTER, at_s=video.poster_time_s)
+        await make_poster(sources, folder / POSTER, at_s=videos.seconds_of(video.poster_time_ms))
         ctx.progress(0.3, "storyboard")
         if not video.is_live:
             await make_storyboard(sources, folder)

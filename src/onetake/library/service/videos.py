@@ -172,7 +172,7 @@ async def take_away(session: AsyncSession, video_id: int, is_in_use: Callable[[V
     video = await repository.lock(session, video_id)
     if video is None or video.deleted_at is None or video.is_protected:
         return None
-    stills = {"time_s": video.poster_time_s, "video_id": video_id}
+    stills = {"time_s": seconds_of(video.poster_time_ms), "video_id": video_id}
     jobs = (("library.compatible", {"video_id": video_id}), ("library.stills", {"video_id": video_id}))
     if is_in_use(video) or await any_active(session, (*jobs, ("library.stills", stills))):
         raise VideoInUse
@@ -180,14 +180,20 @@ async def take_away(session: AsyncSession, video_id: int, is_in_use: Callable[[V
     return video
 
 
-async def choose_poster(session: AsyncSession, video_id: int, time_s: int) -> Video:
+def seconds_of(time_ms: int | None) -> float | None:
+    """Milliseconds as seconds."""
+    return None if time_ms is None else time_ms / 1000
+
+
+async def choose_poster(session: AsyncSession, video_id: int, time_s: float) -> Video:
     """Have the picture at `time_s` made the poster, by a job. Raises NotFound."""
     video = await managed_video(session, video_id)
-    before = {"poster_time_s": video.poster_time_s}
-    video.poster_time_s = time_s
+    before = {"poster_time_s": seconds_of(video.poster_time_ms)}
+    video.poster_time_ms = round(time_s * 1000)
+    chosen_s = seconds_of(video.poster_time_ms)
     target = f"video:{video_id}"
-    await audit(session, action="videos.poster", target=target, before=before, after={"poster_time_s": time_s})
-    await enqueue_unless_active(session, "library.stills", {"video_id": video_id, "time_s": time_s}, queue="video")
+    await audit(session, action="videos.poster", target=target, before=before, after={"poster_time_s": chosen_s})
+    await enqueue_unless_active(session, "library.stills", {"video_id": video_id, "time_s": chosen_s}, queue="video")
     return video
 
 

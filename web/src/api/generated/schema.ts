@@ -2804,7 +2804,8 @@ export interface components {
         PosterChoice: {
             /**
              * Time S
-             * @description Second of the picture.
+             * @description Second of the picture, to the millisecond.
+             * @example 12.4
              */
             time_s: number;
         };

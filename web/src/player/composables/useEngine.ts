@@ -7,8 +7,8 @@ import { retryPolicy } from '../retry'
 /** `unsupported`: this browser cannot play it; `failed`: it could not be loaded or decoded, three times over. */
 export type Problem = 'unsupported' | 'failed'
 
-/** Keeps one engine running in the video element, and begins anew when it fails. */
-export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia) {
+/** Keeps one engine running in the video element, and begins anew when it fails. `still`: it plays when it is told to. */
+export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia, still = false) {
   const engine = shallowRef<Engine | null>(null)
   const problem = ref<Problem | null>(null)
   const isRetrying = ref(false)
@@ -54,7 +54,7 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
     engine.value = begun
     isRetrying.value = false
     problem.value = begun === null ? 'unsupported' : null
-    if (begun !== null) await playAloud(video)
+    if (begun !== null && !still) await playAloud(video)
   }
 
   function setQuality(index: number): void {

@@ -27,7 +27,7 @@ export interface MediaState {
 
 const EVENTS = [
   'play', 'pause', 'playing', 'waiting', 'stalled', 'seeking', 'seeked', 'ended', 'timeupdate', 'progress', 'canplay',
-  'loadedmetadata', 'durationchange', 'volumechange', 'ratechange', 'resize', 'emptied',
+  'loadedmetadata', 'loadeddata', 'durationchange', 'volumechange', 'ratechange', 'resize', 'emptied',
 ] as const
 
 function rangesOf(ranges: TimeRanges): Range[] {
@@ -59,7 +59,7 @@ export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): 
   function sync(event: Event): void {
     const video = event.currentTarget as HTMLVideoElement
     Object.assign(state, read(video))
-    if (event.type === 'playing') state.started = true
+    if (event.type === 'playing' || event.type === 'loadeddata') state.started = true
     if (event.type === 'emptied') state.started = false
     state.waiting = !video.paused && !video.ended && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA
   }

@@ -11,12 +11,14 @@ const TICK_MS = 1000
 export interface PlayerOptions {
   /** Second to begin at; null for the natural beginning. */
   startAt: number | null
+  /** Shows the first picture and waits. */
+  still?: boolean
 }
 
 /** All of a player but its looks. */
 export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia, options: PlayerOptions) {
   const state = useMediaState(element)
-  const engine = useEngine(element, media)
+  const engine = useEngine(element, media, options.still)
   const modes = computed(() => modesOf(media()))
   const mode = ref<Mode>(options.startAt === null ? (modes.value[0] ?? 'start') : 'start')
   const now = useNow(TICK_MS)
