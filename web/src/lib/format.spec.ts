@@ -4,8 +4,10 @@ import {
   formatByteRate,
   formatBytes,
   formatDuration,
+  formatLength,
   formatPercent,
   formatRelative,
+  formatStamp,
   secondsBetween,
 } from './format'
 
@@ -40,10 +42,25 @@ describe('format', () => {
     [0.04, '0.0 s'],
     [9.94, '9.9 s'],
     [75, '1:15'],
+    [75.9, '1:15'],
     [3661, '1:01:01'],
     [100 * 3600, '100:00:00'],
   ])('formatDuration(%d) is %s', (seconds, text) => {
     expect(formatDuration(seconds)).toBe(text)
+  })
+
+  it.each([
+    [5400, 'en', '1 hour 30 minutes'],
+    [60, 'en', '1 minute'],
+    [7261, 'en', '2 hours 1 minute 1 second'],
+    [0, 'en', '0 seconds'],
+    [5400, 'zh-CN', '1小时 30分钟'],
+  ])('formatLength(%d) in %s is %s', (seconds, lang, text) => {
+    expect(formatLength(seconds, lang)).toBe(text)
+  })
+
+  it('dates names by the reader\'s clocks', () => {
+    expect(formatStamp(new Date(2026, 4, 1, 9, 5))).toBe('2026-05-01 09:05')
   })
 
   it('tells times in the language of the page', () => {

@@ -64,10 +64,36 @@ export function formatRelative(iso: string, lang: string, nowMs: number = Date.n
 /** Clock form of a length: 3661 → "1:01:01", 75 → "1:15", 4.2 → "4.2 s". */
 export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`
-  const whole = Math.round(seconds)
+  const whole = Math.floor(seconds)
   const parts = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60]
   const shown = parts[0] === 0 ? parts.slice(1) : parts
   return shown.map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, '0'))).join(':')
+}
+
+const LENGTHS = [
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const
+
+/** A planned length in words: 5400 → "1 hour 30 minutes". */
+export function formatLength(seconds: number, lang: string): string {
+  let left = Math.max(0, Math.floor(seconds))
+  const parts: string[] = []
+  for (const [unit, length] of LENGTHS) {
+    const count = Math.floor(left / length)
+    left -= count * length
+    if (count > 0 || (unit === 'second' && parts.length === 0)) {
+      parts.push(new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'long' }).format(count))
+    }
+  }
+  return parts.join(' ')
+}
+
+/** "2026-05-01 19:30" by the reader's clocks, for names. */
+export function formatStamp(at: Date): string {
+  // Swedish writes dates as ISO 8601 does.
+  return new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short' }).format(at)
 }
 
 /** Seconds between two instants; the second one is now when it is null. */

@@ -8,6 +8,7 @@ import { durationLimits } from './words'
 
 const GRID = 24
 const LIVE_EVERY_MS = 10_000
+const LIST_EVERY_MS = 30_000
 
 export const listVideos = (query: VideoQuery) => call(api.GET('/api/videos', { params: { query } }))
 
@@ -71,6 +72,7 @@ export function useVideoList(perPage: number, extra: () => VideoQuery = () => ({
     queryKey: ['videos', 'list', query],
     queryFn: () => listVideos(query.value),
     placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => (state.data?.items.some((video) => video.is_live) ? LIVE_EVERY_MS : LIST_EVERY_MS),
   })
   return { ...list, videos }
 }

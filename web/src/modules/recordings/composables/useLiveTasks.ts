@@ -14,10 +14,11 @@ export function useLiveTasks(): void {
   const reload = throttle(() => void client.invalidateQueries({ queryKey: ['tasks'] }), RELOAD_MS)
 
   function take(data: unknown): void {
-    const update = toTaskUpdate(data)
-    if (update === null) return
+    const told = toTaskUpdate(data)
+    if (told === null) return
+    const { update, gaps } = told
     const pages = client.getQueriesData<TaskPage>(LISTS).map(([, page]) => page)
-    if (changesTasks(pages, update)) reload()
+    if (changesTasks(pages, update, gaps)) reload()
     client.setQueriesData<TaskPage>(LISTS, (page) => page && patchTasks(page, update))
   }
 

@@ -1,5 +1,8 @@
 import { useI18n } from 'vue-i18n'
-import type { Task } from './useTasks'
+import { isOpen, type Task } from './useTasks'
+
+/** What a code says of a task that waits is another sentence once the waiting is over. */
+const afterwards = (code: string): string => (code === 'source_offline' ? 'never_came' : code)
 
 /** Codes of the server for people. */
 export function useRecordingWords() {
@@ -8,7 +11,7 @@ export function useRecordingWords() {
   /** Why a task ended or stands still, in the server's words; a live update brings the code only. */
   function errorOf(task: Task): string | null {
     if (task.error_code === null) return null
-    const key = `recordings.errors.${task.error_code}`
+    const key = `recordings.errors.${isOpen(task.status) ? task.error_code : afterwards(task.error_code)}`
     return task.error_message ?? (te(key) ? t(key) : task.error_code)
   }
 

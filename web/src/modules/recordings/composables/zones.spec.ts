@@ -31,7 +31,10 @@ describe('wall clocks', () => {
   })
 
   it('are shown with the day of the week', () => {
-    expect(formatRun('2026-05-01T11:30:00Z', 'Asia/Shanghai', 'en')).toMatch(/^Fri, May 1.*19:30$/)
+    const now = Date.parse('2026-03-01T00:00:00Z')
+    expect(formatRun('2026-05-01T11:30:00Z', 'Asia/Shanghai', 'en', now)).toMatch(/^Fri, May 1, 19:30$/)
+    // New Year's Eve in UTC is New Year's Day in Shanghai.
+    expect(formatRun('2026-12-31T20:00:00Z', 'Asia/Shanghai', 'en', now)).toMatch(/^Fri, Jan 1, 2027/)
   })
 
   it('are known for all zones', () => {

@@ -34,11 +34,15 @@ export function toInstant(wall: string, zone: string): string | null {
   return new Date(isSkipped ? Math.max(first, second) : second).toISOString()
 }
 
-/** "Fri, May 1, 19:30" in a zone. */
-export function formatRun(iso: string, zone: string, lang: string): string {
+/** "Fri, May 1, 19:30" in a zone, with the year when it is not the present one there. */
+export function formatRun(iso: string, zone: string, lang: string, nowMs: number = Date.now()): string {
+  const at = new Date(iso)
   const style = { weekday: 'short', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
-  return new Intl.DateTimeFormat(lang, { ...style, timeZone: zone }).format(new Date(iso))
+  const year = yearOf(at, zone) === yearOf(new Date(nowMs), zone) ? {} : ({ year: 'numeric' } as const)
+  return new Intl.DateTimeFormat(lang, { ...style, ...year, timeZone: zone }).format(at)
 }
+
+const yearOf = (at: Date, zone: string): string => wallClock(at, zone).slice(0, 4)
 
 /** Whether both zones show the same time at every one of the instants. */
 export function showSameTimes(instants: readonly string[], one: string, other: string): boolean {

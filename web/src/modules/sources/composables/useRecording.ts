@@ -2,6 +2,8 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/vue-query'
 import { computed } from 'vue'
 import { api, call } from '@/api/client'
 import type { components } from '@/api/generated/schema'
+import { formatStamp } from '@/lib/format'
+import type { Source } from './states'
 
 export type OpenTask = components['schemas']['TaskView']
 export type RecordWish = components['schemas']['RecordStart']
@@ -19,6 +21,9 @@ export function useOpenTasks() {
   return computed(() => new Map<number | null, OpenTask>((tasks.data.value?.items ?? []).map((task) => [task.source_id, task])))
 }
 
+/** Name and time by the clocks of whoever presses the button; the server knows only its own. */
+const titleOf = (name: string, at: Date): string => `${name} ${formatStamp(at)}`
+
 /** Start and stop. Sources, tasks and videos are asked again afterwards. */
 export function useRecordActions() {
   const client = useQueryClient()
@@ -26,8 +31,10 @@ export function useRecordActions() {
   const path = (id: number) => ({ params: { path: { id } } })
   return {
     start: useMutation({
-      mutationFn: ({ id, ...body }: Partial<RecordWish> & { id: number }) =>
-        call(api.POST('/api/sources/{id}/record/start', { ...path(id), body: { pre_roll_s: 0, ...body } })),
+      mutationFn: ({ source, title, ...body }: Partial<RecordWish> & { source: Source }) => {
+        const wish = { pre_roll_s: 0, ...body, title: title ?? titleOf(source.name, new Date()) }
+        return call(api.POST('/api/sources/{id}/record/start', { ...path(source.id), body: wish }))
+      },
       onSettled,
     }),
     stop: useMutation({
