@@ -35,7 +35,7 @@ def sheet(source: LiveSource, **fields: Any) -> Sheet:
         "trigger": "auto",
         "state": "recording",
         "started_ms": 1_795_000_000_000,
-        "duration_s": 3.2,
+        "duration_s": 3.9,
         "size_bytes": 1000,
     }
     return Sheet.parse(values | fields)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
@@ -234,6 +235,14 @@ class TestPlans:
             async with studio.db.write() as session:
                 await service.update_schedule(session, schedule.id, ScheduleUpdate(duration_s=60))
         assert refused.value.code == "schedule_in_the_past"
+
+    async def test_a_recording_is_named_after_the_clocks_of_its_plan(self, studio: Studio) -> None:
+        await studio.due(timezone="Asia/Kathmandu")
+        before = utc_now()
+        await studio.tick()
+        (task,) = await studio.tasks()
+        there = (moment.astimezone(ZoneInfo("Asia/Kathmandu")) for moment in (before, task.created_at))
+        assert task.title in [f"{studio.source.name} {moment:%Y-%m-%d %H:%M}" for moment in there]
 
     async def test_a_new_name_leaves_a_run_that_is_due(self, studio: Studio) -> None:
         schedule = await studio.due()

@@ -145,7 +145,7 @@ def _corrects(sheet: Sheet, task: RecordTask) -> bool:
 def automatic_task(source: LiveSource, sheet: Sheet) -> RecordTask:
     """A row for a recording that the media server began by itself; it holds its source only while it runs."""
     trigger = Trigger.AUTOMATIC if sheet.trigger == "auto" else Trigger.MANUAL
-    task = new_task(source, trigger=trigger, title=default_title(source, _moment(sheet.started_ms)))
+    task = new_task(source, trigger=trigger, title=default_title(source, _moment(sheet.started_ms).astimezone()))
     if sheet.state == FINISHED:
         task.open_source_id = None
     return task
@@ -171,7 +171,7 @@ def new_task(source: LiveSource, *, trigger: Trigger, title: str) -> RecordTask:
 
 
 def default_title(source: LiveSource, began: datetime) -> str:
-    """Name of the source and the minute of the beginning, in UTC until somebody renames it."""
+    """Name of the source and the minute of the beginning, by the clocks of the zone of `began`."""
     return f"{source.name[:100]} {began:%Y-%m-%d %H:%M}"
 
 
@@ -182,7 +182,7 @@ def asset_path(asset_id: str) -> str:
 
 
 def _copy_figures(task: RecordTask, sheet: Sheet) -> None:
-    task.duration, task.file_size, task.gaps = round(sheet.duration_s), sheet.size_bytes, sheet.gaps
+    task.duration, task.file_size, task.gaps = int(sheet.duration_s), sheet.size_bytes, sheet.gaps
     task.updated_at = utc_now()
     paused = sheet.state == "paused"
     _set_error(task, PausedRecording(reason=sheet.reason) if paused else None)

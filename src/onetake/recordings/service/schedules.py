@@ -22,6 +22,7 @@ from onetake.recordings.errors import CronOrDate, DateIsPast, SourceAutomatic
 from onetake.recordings.models import Missed, Overlap, RecordTask, Schedule, Trigger
 from onetake.recordings.schemas import ScheduleCreate, ScheduleUpdate
 from onetake.recordings.service import tasks
+from onetake.recordings.service.reports import default_title
 from onetake.recordings.service.tasks import Wish
 from onetake.sources import service as sources
 from onetake.sources.errors import SourceInactive
@@ -191,7 +192,11 @@ async def _attempt(
         await tasks.extend(session, running, stop_at)
         return "extended", running.id
     wish = Wish(
-        planned_duration_s=schedule.duration_s, stop_at=stop_at, trigger=Trigger.SCHEDULE, schedule_id=schedule.id
+        title=default_title(source, now.astimezone(zone(schedule.timezone))),
+        planned_duration_s=schedule.duration_s,
+        stop_at=stop_at,
+        trigger=Trigger.SCHEDULE,
+        schedule_id=schedule.id,
     )
     task = await tasks.add_pending(session, source, wish)
     return ("started_late" if late else "started"), task.id

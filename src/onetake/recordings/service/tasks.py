@@ -161,7 +161,7 @@ async def _open(db: Database, source_id: int, wish: Wish) -> int:
 
 def _pending(source: LiveSource, wish: Wish) -> RecordTask:
     now = utc_now()
-    task = new_task(source, trigger=wish.trigger, title=wish.title or default_title(source, now))
+    task = new_task(source, trigger=wish.trigger, title=wish.title or default_title(source, now.astimezone()))
     task.pre_roll_s, task.planned_duration_s, task.schedule_id = (
         wish.pre_roll_s,
         wish.planned_duration_s,
