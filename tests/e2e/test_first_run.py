@@ -1,5 +1,6 @@
 """The first hour of a newcomer by the guide: see a picture, record it, watch it, push with OBS. Clicks are counted."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
 from tests.running import Server, server_env, serving
 
+EIGHT_SECONDS_OR_MORE = re.compile(r"^\s*(0:0[89]|0:[1-5]\d|[1-9]\d*:\d\d)\s*$")
 MEDIA_MS = 60_000
 # The counter of views ignores robots, and so the browser of a test must not look like one.
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -67,7 +69,7 @@ def test_the_guide_leads_from_an_empty_page_to_a_video_and_to_obs(
     assert axe_violations(page) == []
     source = page.get_by_role("article", name="Test pattern", exact=True)
     source.locator("[data-test=record-start]").click()
-    expect(source.locator("[data-test=record-clock]")).to_contain_text("0:08", timeout=MEDIA_MS)
+    expect(source.locator("[data-test=record-clock]")).to_have_text(EIGHT_SECONDS_OR_MORE, timeout=MEDIA_MS)
     step(page, 3)
     source.locator("[data-test=record-stop]").click()
     page.get_by_role("dialog", name="Stop this recording?").get_by_role("button", name="Stop").click()
