@@ -35,7 +35,7 @@ from onetake.sources.service import find_source
 
 router = APIRouter(prefix="/api/videos", tags=["videos"])
 _MAX_ID = 2**63 - 1
-VIEWS = Limit("library.views", amount=120, window_s=60)
+VIEWS = Limit("library.views", amount=3000, window_s=60)
 _Seconds = Annotated[int | None, Query(ge=0, le=31_536_000, description="Length in seconds.")]
 Trash = Annotated[bool, Query(description="The trash instead; for those who manage videos.")]
 
