@@ -85,7 +85,7 @@ class Cutter:
         min_segment_s = rules.min_segment_s if is_video else rules.audio_segment_s
         self._in_first_gop = is_video and not self.run.discontinuity
         self._target = int(rules.part_target_s * scale)
-        self._full = int(rules.part_target_s * FULL_PART_SHARE * scale)
+        self._full = round(rules.part_target_s * FULL_PART_SHARE * scale)
         self._min_segment = int(min_segment_s * scale)
         self._max_segment = int(rules.max_segment_s * scale)
         self._first_gop_segment = int(rules.first_gop_segment_s * scale)
