@@ -1,4 +1,4 @@
-import { onBeforeUnmount, ref } from 'vue'
+import { onBeforeUnmount, onMounted, ref } from 'vue'
 
 const IDLE_MS = 2600
 
@@ -18,6 +18,7 @@ export function useIdle() {
     clearTimeout(timer)
     isIdle.value = true
   }
+  onMounted(stir)
   onBeforeUnmount(() => {
     clearTimeout(timer)
   })
