@@ -66,11 +66,14 @@ class TestRealPlayers:
         async with live(tmp_path) as server:
             publisher = asyncio.create_task(push(source, server.rtmp("cam"), realtime=True))
             await server.state("cam", PushState.PUSHING)
-            status, index = await server.get("/live/cam/index.m3u8")
-            assert (status, index.count(b"#EXT-X-START:TIME-OFFSET=-")) == (200, 0)
+            status, playlist = await server.get("/live/cam/live.m3u8")
+            assert (status, playlist.count(b"#EXT-X-START:TIME-OFFSET=-")) == (200, 0)
             life = server.server.hub.life("cam")
             assert life is not None
             assert sum(segment.ended for segment in life.ring.segments) == 1
+            await server.part("cam", 12)
+            _, playlist = await server.get("/live/cam/live.m3u8")
+            assert playlist.count(b"#EXT-X-START:TIME-OFFSET=-") == 1
             got = await packets(server.url("/live/cam/index.m3u8"), "-live_start_index", "0", ffmpeg=ffmpeg)
             await publisher
         assert_same(await packets(str(source)), got)

@@ -93,9 +93,7 @@ class HlsLive:
     async def _index(self, request: web.Request, life: Life, grant: Grant | None) -> web.StreamResponse:
         """The multivariant playlist, once there is something to play: two seconds after the start at the latest."""
         await self._wait(life, decide(life.playlist, ReloadQuery()), StreamStalled)
-        dvr = request.query.get("dvr") == "1"
-        variant = _variant(life, "?dvr=1" if dvr else "")
-        text = master_playlist([variant], None if dvr else life.playlist.start_s())
+        text = master_playlist([_variant(life, "?dvr=1" if request.query.get("dvr") == "1" else "")])
         return _playlist(request, Body(text), FRESH, grant)
 
     async def _media_playlist(self, request: web.Request, life: Life, grant: Grant | None) -> web.StreamResponse:

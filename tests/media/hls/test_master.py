@@ -19,11 +19,6 @@ def test_whole_text() -> None:
     )
 
 
-def test_where_to_start() -> None:
-    text = master_playlist([Variant("x", ["a"], 1)], 7.5666).decode()
-    assert text.startswith("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-START:TIME-OFFSET=-7.567\n#EXT-X-STREAM-INF")
-
-
 def test_nothing_measured_yet() -> None:
     meter = RateMeter()
     assert (meter.average_bps, meter.peak_bps, meter.frame_rate) == (0, 0, 0.0)

@@ -234,7 +234,8 @@ class LivePlaylist:
         if dvr and skipped <= 0:
             return self._render_window()
         start = first + max(0, skipped)
-        head = self._head(self._entries[first], max(0, skipped), start)
+        start_s = None if dvr or skipped > 0 else self.start_s()
+        head = self._head(self._entries[first], max(0, skipped), start, start_s)
         return Body((head + self._tail(start)).encode())
 
     def _render_window(self) -> Body:
@@ -264,7 +265,7 @@ class LivePlaylist:
             place -= 1
         return place
 
-    def _head(self, first: _Entry | None, skipped: int, start: int) -> str:
+    def _head(self, first: _Entry | None, skipped: int, start: int, start_s: float | None = None) -> str:
         """Everything before the first segment; `skipped` segments stand for themselves in EXT-X-SKIP."""
         control = ["CAN-BLOCK-RELOAD=YES", f"CAN-SKIP-UNTIL={SKIP_BOUNDARY_S}"]
         if self.low_latency:
@@ -273,6 +274,8 @@ class LivePlaylist:
         lines.append(f"#EXT-X-SERVER-CONTROL:{','.join(control)}")
         if self.low_latency:
             lines.append(f"#EXT-X-PART-INF:PART-TARGET={PART_TARGET_S:g}")
+        if start_s is not None:
+            lines.append(f"#EXT-X-START:TIME-OFFSET={-start_s:.3f}")
         lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first.msn if first else 0}")
         if first and first.discontinuities:
             lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.discontinuities}")

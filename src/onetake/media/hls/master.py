@@ -79,8 +79,10 @@ class Variant:
         return f"#EXT-X-STREAM-INF:{','.join(attributes)}\n{self.uri}\n"
 
 
-def master_playlist(variants: Sequence[Variant], start_s: float | None = None) -> bytes:
-    """The multivariant playlist; the variant to start with comes first. `start_s`: where to begin, before the end."""
-    start = f"#EXT-X-START:TIME-OFFSET={-start_s:.3f}\n" if start_s is not None else ""
-    head = f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n{start}"
+def master_playlist(variants: Sequence[Variant]) -> bytes:
+    """The multivariant playlist; the variant to start with comes first.
+
+    No EXT-X-START in it: ffmpeg 9 would take it for a media playlist. That is where it stands.
+    """
+    head = f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n"
     return (head + "".join(variant.lines() for variant in variants)).encode()
