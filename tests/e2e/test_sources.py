@@ -70,6 +70,14 @@ def test_the_first_source_in_one_click_is_watched_recorded_and_stopped(operator:
     assert axe_violations(operator) == []
     operator.locator("[data-test=first-test]").click()
     source = card(operator, "Test pattern")
+    expect(source.locator("[data-test=source-visibility]")).to_have_text("Private")
+    operator.locator("[data-test=made-change]").click()
+    dialog = operator.get_by_role("dialog", name="Edit")
+    expect(dialog.get_by_role("radio", name="Operators only")).to_be_checked()
+    dialog.locator("[data-test=visibility-public]").click()
+    assert axe_violations(operator) == []
+    dialog.locator("[data-test=source-save]").click()
+    expect(source.locator("[data-test=source-visibility]")).to_have_text("Public")
     expect(state(source)).to_have_attribute("data-state", "live", timeout=MEDIA_MS)
     expect(source.locator("[data-test=source-facts]")).to_contain_text(re.compile(r"\d+ × \d+"))
     assert axe_violations(operator) == []
@@ -145,6 +153,20 @@ def test_an_address_that_cannot_be_pulled_is_said_at_its_field(operator: Page) -
     expect(dialog).to_contain_text("must begin with")
     dialog.get_by_role("button", name="Cancel").click()
     expect(card(operator, "Gate camera")).to_have_count(0)
+
+
+def test_a_source_on_demand_can_be_recorded_while_it_rests(operator: Page) -> None:
+    go(operator, "/admin/sources")
+    operator.locator("[data-test=source-add]").click()
+    dialog = operator.get_by_role("dialog", name="Add source")
+    dialog.locator("input[name=name]").fill("Remote hall")
+    choose(operator, dialog, "Protocol", "Pull RTMP")
+    dialog.locator("input[name=url]").fill("rtmp://203.0.113.7/live/hall")
+    expect(dialog.get_by_role("radio", name="Operators only")).to_be_checked()
+    dialog.get_by_text("More settings").click()
+    choose(operator, dialog, "Pull", "On demand")
+    dialog.locator("[data-test=source-save]").click()
+    expect(card(operator, "Remote hall").locator("[data-test=record-start]")).to_be_enabled()
 
 
 def test_a_schedule_says_what_it_means_before_it_is_saved(operator: Page) -> None:

@@ -1,54 +1,20 @@
 """Watching and managing videos: the built-in test source, recorded for real, in a real player."""
 
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.e2e.browsing import ADMIN, ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
-from tests.running import Server, server_env, serving
+from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
+from tests.e2e.watching import LONG_MS, PERSON, Station, choose_mode, open_video, plays, record, wait_for
+from tests.running import server_env, serving
 
 RECORDED_S = 10
 # Long enough for its beginning to lie well behind the live edge.
 BEHIND_S = 18
 TITLE = "高等数学 第一讲"
 LIVE_TITLE = "Live lecture"
-# The counter of views ignores robots, and so the browser of a test must not look like one.
-PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
-LONG_MS = 60_000
-
-
-class Station:
-    """A server with one finished recording and one that runs."""
-
-    def __init__(self, server: Server) -> None:
-        self.url = f"http://127.0.0.1:{server.port}"
-        signed = self.ask("POST", "/api/auth/login", {"username": ADMIN, "password": ADMIN_PASSWORD}, None)
-        self._token = str(signed["access_token"])
-
-    def ask(self, method: str, path: str, body: Any = None, token: str | None = "") -> Any:
-        """The JSON answer of the API, asked as the administrator."""
-        request = urllib.request.Request(self.url + path, method=method)
-        request.add_header("Content-Type", "application/json")
-        if token is not None:
-            request.add_header("Authorization", f"Bearer {token or self._token}")
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def source(self, name: str) -> int:
-        """A new test source, with its number."""
-        created = self.ask("POST", "/api/sources", {"name": name, "protocol": "test", "visibility": "public"})
-        return int(created["id"])
-
-    def video(self, title: str) -> dict[str, Any]:
-        """The video with a title; all of it zero or empty while there is none."""
-        unknown: dict[str, Any] = {"duration": 0, "storyboard_url": None, "is_live": True, "view_count": 0}
-        return next((v for v in self.ask("GET", "/api/videos")["items"] if v["title"] == title), unknown)
 
 
 @pytest.fixture(scope="module")
@@ -83,51 +49,10 @@ def live(station: Station, browser: Any) -> int:
     return int(station.video(LIVE_TITLE)["id"])
 
 
-def record(station: Station, clock: Page, source: int, title: str) -> None:
-    """Start a recording as soon as the source is there."""
-    wait_for(clock, lambda: station.ask("GET", f"/api/sources/{source}/status")["online"])
-    station.ask("POST", f"/api/sources/{source}/record/start", {"title": title})
-
-
-def wait_for(clock: Page, happened: Callable[[], object]) -> None:
-    """Ask the server until it says so; fails after a minute."""
-    for _ in range(240):
-        if happened():
-            return
-        clock.wait_for_timeout(250)
-    raise AssertionError("it did not happen within a minute")
-
-
 @pytest.fixture
 def visitor(station: Station, open_site: Callable[..., Site]) -> Site:
     """The station for somebody who is not signed in."""
     return open_site(at=station.url, user_agent=PERSON)
-
-
-def open_video(site: Site, number: int) -> Page:
-    page = site.open(f"/video/{number}")
-    expect(page.locator("[data-test=player]")).to_be_visible()
-    return page
-
-
-def time_of(page: Page) -> float:
-    return float(page.evaluate("document.querySelector('video').currentTime"))
-
-
-def plays(page: Page, seconds: float = 1.0) -> None:
-    """Waits until the picture has moved on by `seconds`."""
-    page.wait_for_function("() => document.querySelector('video')?.readyState >= 3", timeout=LONG_MS)
-    page.wait_for_function(
-        "goal => document.querySelector('video').currentTime > goal", arg=time_of(page) + seconds, timeout=LONG_MS
-    )
-
-
-def choose_mode(page: Page, mode: str) -> None:
-    page.locator("[data-test=player]").hover()
-    if page.locator("[data-test=player-settings]").count() == 0:
-        page.locator("[data-test=player-gear]").click()
-    page.locator(f"[data-test=choice-{mode}]").check()
-    expect(page.locator("[data-test=player]")).to_have_attribute("data-mode", mode)
 
 
 def check_page(site: Site, page: Page) -> None:
@@ -271,6 +196,9 @@ def test_videos_are_edited_trashed_and_brought_back(
     row = page.locator(f"tr[data-row='{recorded}']")
     row.locator("[data-test=video-edit]").click()
     sheet = page.get_by_role("dialog")
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2", timeout=LONG_MS)
+    assert page.evaluate("document.querySelector('video').paused") is True
+    sheet.locator("[data-test=player-toggle]").click()
     plays(page, 0.3)
     sheet.locator("textarea[name=description]").fill("Limits and continuity.")
     with page.expect_response("**/poster") as answered:
