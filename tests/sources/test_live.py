@@ -82,6 +82,9 @@ def test_a_live_source_with_its_audience() -> None:
     assert (view.is_live, view.on_demand, view.viewers) == (True, False, 3)
     assert view.since is not None
     assert view.since.year == 2026
+    source.pull_mode = "on_demand"
+    assert live_view(source, {"state": "offline", "pull": {"state": "idle"}}).on_demand
+    assert not live_view(source, {"state": "offline", "pull": {"state": "failed"}}).on_demand
     assert live_view(source, {"state": "grace"}).is_live
     assert not live_view(source, {"state": "offline"}).is_live
     assert not live_view(source, None).is_live

@@ -68,7 +68,13 @@ def live_view(source: LiveSource, detail: Mapping[str, Any] | None) -> LiveView:
         name=source.name,
         visibility=Visibility(source.visibility),
         is_live=live,
-        on_demand=source.is_active and source.pull_mode == PullMode.ON_DEMAND,
+        on_demand=source.is_active and source.pull_mode == PullMode.ON_DEMAND and not _has_failed(detail),
         since=datetime.fromtimestamp(started_ms / 1000, UTC) if started_ms else None,
         viewers=int(detail.get("viewers", 0)) if live and detail else 0,
     )
+
+
+def _has_failed(detail: Mapping[str, Any] | None) -> bool:
+    """Whether a pull was given up, so that nothing would come for a viewer."""
+    pull = (detail.get("pull") if detail else None) or {}
+    return pull.get("state") == "failed"
