@@ -86,6 +86,18 @@ class TestWindow:
         ring = filled(20, Ring(10, window_s=lambda: 100, asset_of=lambda msn: "recording" if msn > 11 else None))
         assert [segment.msn for segment in ring.segments] == list(range(12, 20))
 
+    def test_a_segment_that_waits_to_be_written_stays_until_it_is_known_where_it_is(self) -> None:
+        lost: list[int] = []
+        written, holes = 3, {5}
+        asset_of = lambda msn: None if msn in holes else "recording"  # noqa: E731
+        ring = Ring(10, lambda: 1000, asset_of, lost.append, on_its_way=lambda msn: msn > written)
+        filled(20, ring)
+        assert [segment.msn for segment in ring.segments if segment.in_memory] == list(range(4, 20))
+        written = 20
+        ring.add(part(20, 0))
+        assert [segment.msn for segment in ring.segments if segment.in_memory] == list(range(15, 21))
+        assert lost == [5]
+
     def test_the_open_segment_is_last(self) -> None:
         ring = filled(3)
         ring.add(part(3, 0))

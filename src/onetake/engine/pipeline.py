@@ -53,6 +53,7 @@ class Life:
         on_part: Callable[[Part], None],
         window_s: Callable[[], float] = lambda: 0.0,
         asset_of: Callable[[int], str | None] = lambda msn: None,
+        on_its_way: Callable[[int], bool] = lambda msn: False,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -60,7 +61,7 @@ class Life:
         self.started_ms = time.time_ns() // 1_000_000
         self.fanout = Fanout(live, limits, now_s)
         self.playlist = LivePlaylist(discontinuity_sequence=start.discontinuity)
-        self.ring = Ring(live.ring_s, window_s, asset_of, self.playlist.mark_gap, live.ring_bytes)
+        self.ring = Ring(live.ring_s, window_s, asset_of, self.playlist.mark_gap, live.ring_bytes, on_its_way)
         self.rate = RateMeter()
         self.stats = StreamStats()
         self.gaps: list[Gap] = []

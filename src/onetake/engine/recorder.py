@@ -48,7 +48,7 @@ class Progress:
     """What the thread has done; written by the thread, read by the loop. Segments are media sequence numbers.
 
     Segments from `oldest_msn` to `newest_msn`, the last whole one, are, or within seconds will be, in the files; but
-    for `holes`.
+    for `holes`. What comes after `settled_msn` still waits in the queue and may yet become a hole.
     """
 
     state: RecordState = RecordState.RECORDING
@@ -58,18 +58,31 @@ class Progress:
     lost_parts: int = 0
     oldest_msn: int | None = None
     newest_msn: int = -1
+    settled_msn: int = -1
     holes: set[int] = field(default_factory=set)
 
     def holds(self, msn: int) -> bool:
         """Whether the segment can be read from disk."""
         return self.oldest_msn is not None and self.oldest_msn <= msn <= self.newest_msn and msn not in self.holes
 
+    def on_its_way(self, msn: int) -> bool:
+        """Whether the queue decides about the segment: it may be on disk soon, or be lost."""
+        return self.state is not RecordState.FINISHED and self.settled_msn < msn and self.holds(msn)
+
     def note(self, part: Part) -> None:
         """A part is to be written."""
         if self.oldest_msn is None and part.starts_segment:
             self.oldest_msn = part.msn
-        # A segment may end without having known it, when the next one starts.
-        self.newest_msn = max(self.newest_msn, part.msn if part.ends_segment else part.msn - 1)
+        self.newest_msn = max(self.newest_msn, _whole_msn(part))
+
+    def settle(self, part: Part) -> None:
+        """A part has been written, or is lost."""
+        self.settled_msn = max(self.settled_msn, _whole_msn(part))
+
+
+def _whole_msn(part: Part) -> int:
+    """The last whole segment as of this part. One may end without having known it, when the next one starts."""
+    return part.msn if part.ends_segment else part.msn - 1
 
 
 class _Waiting(NamedTuple):
@@ -198,6 +211,7 @@ class RecordingThread(threading.Thread):
             self._pause(UNFORESEEN)
         if isinstance(item, _Waiting):
             self._since_s.popleft()
+            self.progress.settle(item.part)
 
     def _announce(self) -> None:
         """List the recording as open before its folder is there, so that nobody takes it for an empty finished one."""

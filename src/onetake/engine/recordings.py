@@ -151,9 +151,15 @@ class Recordings:
 
     def asset_of(self, name: str, msn: int) -> str | None:
         """The recording or window of this session that holds a segment; None when it is on no disk."""
+        return next((one.sheet.id for one in self._of_session(name) if one.thread.progress.holds(msn)), None)
+
+    def on_its_way(self, name: str, msn: int) -> bool:
+        """Whether a segment waits in the queue of a recording or window: its bytes are in memory anyway."""
+        return any(one.thread.progress.on_its_way(msn) for one in self._of_session(name))
+
+    def _of_session(self, name: str) -> list[Recording]:
         now = [book[name] for book in (self.active, self.windows) if name in book]
-        every = [*now, *reversed(self._stopped.get(name, ()))]
-        return next((one.sheet.id for one in every if one.thread.progress.holds(msn)), None)
+        return [*now, *reversed(self._stopped.get(name, ()))]
 
     # -- control -------------------------------------------------------------------------------------------------
 

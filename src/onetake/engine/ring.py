@@ -53,6 +53,8 @@ class Ring:
     `ring_s`, `ring_bytes`: how much complete media stays in memory at most. `window_s()` says how much is listed
     because it lies on disk (0: only what is in memory; a block more for a while); `asset_of(msn)` names the recording
     that holds a segment, None when none does. `on_lost(msn)`: a segment that is listed has left memory and is nowhere.
+    `on_its_way(msn)`: it waits to be written, so its bytes are held anyway and it stays; only then is it known where
+    it is.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Ring:
         asset_of: Callable[[int], str | None] = lambda msn: None,
         on_lost: Callable[[int], None] = lambda msn: None,
         ring_bytes: int = 1 << 40,
+        on_its_way: Callable[[int], bool] = lambda msn: False,
     ) -> None:
         self.segments: deque[RingSegment] = deque()
         self.closed = False
@@ -71,6 +74,7 @@ class Ring:
         self._window_s = window_s
         self._asset_of = asset_of
         self._on_lost = on_lost
+        self._on_its_way = on_its_way
         self._memory: deque[RingSegment] = deque()
         self._memory_s = 0.0
         self._memory_bytes = 0
@@ -146,9 +150,7 @@ class Ring:
     def _evict(self) -> None:
         """Drop from memory what is older than the ring, and from the list what is older than the window."""
         left = []
-        while len(self._memory) > 1 and (
-            self._memory_s - self._memory[0].duration_s >= self._ring_s or self._memory_bytes > self._ring_bytes
-        ):
+        while self._is_full() and not self._on_its_way(self._memory[0].msn):
             oldest = self._memory.popleft()
             self._memory_s -= oldest.duration_s
             self._memory_bytes -= oldest.size_bytes
@@ -159,6 +161,10 @@ class Ring:
         for segment in left:
             if segment.asset is None and segment.msn in self._by_msn:
                 self._on_lost(segment.msn)
+
+    def _is_full(self) -> bool:
+        over_s = self._memory_s - self._memory[0].duration_s >= self._ring_s
+        return len(self._memory) > 1 and (over_s or self._memory_bytes > self._ring_bytes)
 
     def _trim(self) -> None:
         """Forget segments that are neither in memory nor on disk, and in blocks those older than the window."""

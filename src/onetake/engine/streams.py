@@ -76,6 +76,9 @@ class Recorder(Protocol):
     def asset_of(self, name: str, msn: int) -> str | None:
         """The recording that holds a segment, None when none does."""
 
+    def on_its_way(self, name: str, msn: int) -> bool:
+        """Whether a segment waits to be written."""
+
 
 @dataclass(eq=False, slots=True)
 class LiveStream:
@@ -323,6 +326,7 @@ class StreamHub:
             on_part=lambda part: self._part(stream, part),
             window_s=lambda: self._recorder.window_s(name),
             asset_of=lambda msn: self._recorder.asset_of(name, msn),
+            on_its_way=lambda msn: self._recorder.on_its_way(name, msn),
             now_s=self.now_s,
         )
         self._session_event(stream, "started")
