@@ -39,6 +39,8 @@ class TestStills:
         row = await library.row(video)
         assert row is not None
         assert (row.thumbnail, row.storyboard) == ("poster.jpg", "storyboard.vtt")
+        assert (row.width, row.height) == (320, 180)
+        assert [codec[:5] for codec in row.codecs.split(",")] == ["avc1.", "mp4a."]
         assert (recorded.folder / "poster.jpg").read_bytes().startswith(b"\xff\xd8")
         assert (recorded.folder / "storyboard.vtt").read_text().startswith("WEBVTT")
 
@@ -205,12 +207,12 @@ class TestRetention:
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, used: int) -> list[object]:
-    """A disk of 100 bytes; the list grows with every look at it."""
+    """A disk of 200 bytes of which a quota gives us 100; the list grows with every look at it."""
     looks: list[object] = []
 
     def usage(folder: object) -> SimpleNamespace:
         looks.append(folder)
-        return SimpleNamespace(total=100, used=used, free=100 - used)
+        return SimpleNamespace(total=200, used=used, free=100 - used)
 
     monkeypatch.setattr(tasks, "shutil", SimpleNamespace(disk_usage=usage, rmtree=shutil.rmtree))
     return looks

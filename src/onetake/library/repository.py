@@ -221,7 +221,7 @@ async def trash_of_source(session: AsyncSession, source_id: int, now: datetime) 
 
 async def count_of_source(session: AsyncSession, source_id: int) -> int:
     """How many videos of a source there are outside the trash."""
-    mine = select(func.count()).select_from(Video).where(Video.source_id == source_id, Video.shelf != Shelf.TRASH)
+    mine = select(func.count()).select_from(Video).where(Video.source_id == source_id, Video.deleted_at.is_(None))
     return await session.scalar(mine) or 0
 
 

@@ -21,6 +21,7 @@ from onetake.library import repository
 from onetake.library.errors import CopyDamaged, CopyNoRoom, CopyNothing, VideoInUse
 from onetake.library.models import CompatibleCopy, Video
 from onetake.library.service import compatible, retention, videos
+from onetake.library.service.formats import Format, read_format
 from onetake.media.ffmpeg.errors import NoTracks
 from onetake.media.joining import Joining, plan
 from onetake.media.recording.paths import asset_folder, video_files
@@ -48,19 +49,15 @@ async def stills(ctx: JobContext) -> dict[str, Any]:
         raise RetryLater("the recording has only begun", FIRST_PICTURE_S)
     if not sources:
         return {"skipped": "nothing was recorded"}
+    seen = await asyncio.to_thread(read_format, sources)
     try:
         await make_poster(sources, folder / POSTER, at_s=videos.seconds_of(video.poster_time_ms))
         ctx.progress(0.3, "storyboard")
         if not video.is_live:
             await make_storyboard(sources, folder)
     except NoTracks:
-        return {"skipped": "there are no pictures"}
-    async with ctx.finish({"poster": POSTER}) as session:
-        row = await repository.get(session, video.id)
-        if row is not None:
-            row.thumbnail, row.updated_at = POSTER, utc_now()
-            row.storyboard = None if video.is_live else STORYBOARD
-    return {"poster": POSTER}
+        return await _note_stills(ctx, video, seen, {"skipped": "there are no pictures"})
+    return await _note_stills(ctx, video, seen, {"poster": POSTER})
 
 
 @job("library.remove", queue="stats", max_attempts=500)  # a long film may be watched for hours before it can go
@@ -110,15 +107,14 @@ async def expire(ctx: JobContext) -> dict[str, int]:
 async def make_room(ctx: JobContext) -> dict[str, int]:
     """When the disk is nearly full: empty the trash first, then (by setting) trash the oldest unprotected videos."""
     usage = await asyncio.to_thread(shutil.disk_usage, ctx.settings.data_dir)
-    used = usage.used / usage.total
-    if used < ctx.settings.disk_high_ratio:
+    if usage.used / retention.usable_bytes(usage) < ctx.settings.disk_high_ratio:
         return {"expired": 0, "removed": 0}
     reads = await _reads(ctx.settings)
     async with ctx.db.write() as session:
         removed = await retention.empty_trash(session, utc_now(), reads)
         expired = 0
         if not removed and ctx.settings.disk_expire_oldest and not await retention.trash_moves(session):
-            wanted = retention.bytes_wanted(usage.used, usage.total, ctx.settings.disk_high_ratio)
+            wanted = retention.bytes_wanted(usage, ctx.settings.disk_high_ratio)
             expired = await retention.move_to_trash(session, await retention.expired_by_disk(session, wanted))
     return {"expired": expired, "removed": removed}
 
@@ -175,7 +171,7 @@ async def watch_disk(db: Database, settings: Settings) -> None:
 
 def _used_ratio(folder: Path) -> float:
     usage = shutil.disk_usage(folder)
-    return usage.used / usage.total
+    return usage.used / retention.usable_bytes(usage)
 
 
 async def _video(db: Database, ctx: JobContext) -> Video | None:
@@ -192,6 +188,17 @@ async def _reads(settings: Settings) -> dict[str, float]:
         return {}
     finally:
         await files.close()
+
+
+async def _note_stills(ctx: JobContext, video: Video, seen: Format, result: dict[str, Any]) -> dict[str, Any]:
+    """Finish with what was seen in the files, and the pictures that were made of it."""
+    async with ctx.finish(result) as session:
+        row = await repository.get(session, video.id)
+        if row is not None:
+            row.width, row.height, row.codecs, row.updated_at = seen.width, seen.height, seen.codecs, utc_now()
+            if "poster" in result:
+                row.thumbnail, row.storyboard = POSTER, None if video.is_live else STORYBOARD
+    return result
 
 
 def _folder(settings: Settings, video: Video) -> Path:
@@ -215,7 +222,7 @@ def _remove_folder(folder: Path) -> None:
 def _has_room(settings: Settings, wanted_bytes: int) -> bool:
     """Whether the disk stays below the mark from which on the trash is emptied."""
     usage = shutil.disk_usage(settings.data_dir)
-    return usage.used + wanted_bytes <= settings.disk_high_ratio * usage.total
+    return usage.used + wanted_bytes <= settings.disk_high_ratio * retention.usable_bytes(usage)
 
 
 def _plan(ctx: JobContext, video: Video) -> Joining:

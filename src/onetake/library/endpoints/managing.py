@@ -48,7 +48,7 @@ async def preview_retention(
         found = await retention.expired_by_age(session, utc_now(), PREVIEW_LIMIT + 1)
     else:
         usage = await asyncio.to_thread(shutil.disk_usage, settings.data_dir)
-        wanted = retention.bytes_wanted(usage.used, usage.total, settings.disk_high_ratio)
+        wanted = retention.bytes_wanted(usage, settings.disk_high_ratio)
         found = await retention.expired_by_disk(session, wanted, PREVIEW_LIMIT + 1)
     items = [
         RetentionItem(

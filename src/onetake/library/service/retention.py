@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,10 +54,27 @@ async def expired_by_disk(session: AsyncSession, bytes_wanted: int, limit: int =
     return found
 
 
-def bytes_wanted(used_bytes: int, total_bytes: int, high_ratio: float) -> int:
+class DiskUsage(Protocol):
+    """What `shutil.disk_usage` tells."""
+
+    @property
+    def used(self) -> int:
+        """Bytes in use."""
+
+    @property
+    def free(self) -> int:
+        """Bytes that we may still write."""
+
+
+def usable_bytes(disk: DiskUsage) -> int:
+    """What files can fill, as `df` counts it: a reserve, a quota or a thin volume gives less than the disk's size."""
+    return disk.used + disk.free
+
+
+def bytes_wanted(disk: DiskUsage, high_ratio: float) -> int:
     """How much must go to be a little below the mark; on a disk that is not full yet: what would go first."""
-    used = used_bytes / total_bytes
-    return int((max(used, high_ratio) - high_ratio + MARGIN_RATIO) * total_bytes)
+    usable = usable_bytes(disk)
+    return int((max(disk.used / usable, high_ratio) - high_ratio + MARGIN_RATIO) * usable)
 
 
 async def move_to_trash(session: AsyncSession, expired: list[Expired]) -> int:
