@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 
 from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
@@ -207,6 +208,17 @@ class TestPlans:
             moved = await service.update_schedule(session, schedule.id, body)
             assert moved.next_run_at == once
             assert len(service.next_runs(moved, utc_now())) == 1
+
+    async def test_times_are_told_in_utc_from_the_first_answer_on(self, studio: Studio) -> None:
+        repeated = await studio.plan(cron_expr="0 12 * * *", timezone="Asia/Shanghai")
+        once = await studio.plan(run_at="2099-01-01T08:00:00+08:00")
+        told = [moment.utcoffset() for moment in (repeated.next_run_at, once.next_run_at, once.run_at) if moment]
+        assert told == [timedelta(0)] * 3
+
+    @pytest.mark.parametrize("end", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59Z"])
+    def test_the_ends_of_the_calendar_are_refused(self, end: str) -> None:
+        with pytest.raises(ValidationError):
+            ScheduleUpdate.model_validate({"run_at": end})
 
     async def test_one_time_whose_window_is_open_starts_late(self, studio: Studio) -> None:
         begun = utc_now() - timedelta(minutes=10)

@@ -8,7 +8,7 @@ from onetake.infra.db import Database
 from onetake.kit.errors import AppError, NotFound
 from onetake.kit.ssrf import UrlRefused
 from onetake.sources import service
-from onetake.sources.errors import NotPushed, UrlNeeded, UrlNotWanted, WrongScheme
+from onetake.sources.errors import NotPushed, UrlMasked, UrlNeeded, UrlNotWanted, WrongScheme
 from onetake.sources.models import LiveSource, Protocol, RecordMode, Visibility
 from onetake.sources.schemas import SourceCreate, SourceUpdate
 
@@ -82,6 +82,17 @@ class TestAddresses:
         assert caught.value.field == "url"
         async with sqlite_database.read() as session:
             assert await service.every_source(session) == []
+
+    async def test_an_address_that_comes_back_as_it_was_shown_stays(self, sqlite_database: Database) -> None:
+        made = await make(sqlite_database, protocol="rtsp", url="rtsp://me:secret@camera.example.org/1")
+        async with sqlite_database.write() as session:
+            body = SourceUpdate(url="rtsp://***@camera.example.org/1", name="Gate")
+            changed = (await service.update_source(session, made.source.id, body)).source
+            assert (changed.name, changed.url) == ("Gate", "rtsp://me:secret@camera.example.org/1")
+        body = SourceUpdate(url="rtsp://***@other.example.org/1")
+        with pytest.raises(UrlMasked):
+            async with sqlite_database.write() as session:
+                await service.update_source(session, made.source.id, body)
 
     async def test_an_update_is_checked_as_a_whole(self, sqlite_database: Database) -> None:
         made = await make(sqlite_database, protocol="hls", url="https://example.org/a.m3u8")

@@ -1,6 +1,6 @@
 """What the recording and schedule endpoints take and give. Unknown fields of a request are refused (C3)."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import (
@@ -31,6 +31,8 @@ CronExpr = Annotated[
 ZoneName = Annotated[
     str, StringConstraints(min_length=1, max_length=64), Field(description="IANA zone.", examples=["Asia/Shanghai"])
 ]
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1972, 1, 1, tzinfo=UTC), lt=datetime(2900, 1, 1, tzinfo=UTC))]
+"""Far enough from the ends of the calendar to be moved to any zone."""
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=PRINTABLE),
@@ -96,7 +98,7 @@ class ScheduleCreate(_Body):
     source_id: StrictInt = Field(ge=1, le=2**63 - 1, description="Number of the source.")
     name: Name = Field(description="Name of the schedule.")
     cron_expr: CronExpr | None = Field(None, description="Cron expression; null for a plan that happens once.")
-    run_at: AwareDatetime | None = Field(None, description="The one time that it runs; null for a plan that repeats.")
+    run_at: Moment | None = Field(None, description="The one time that it runs; null for a plan that repeats.")
     duration_s: DurationSeconds = Field(3600, description="Length of the recording in seconds.")
     timezone: ZoneName = Field("Asia/Shanghai", description="IANA zone of the expression.")
     is_active: StrictBool = Field(True, description="False switches it off.")
@@ -110,7 +112,7 @@ class ScheduleUpdate(_Body):
     source_id: StrictInt | None = Field(None, ge=1, le=2**63 - 1, description="Number of the source.")
     name: Name | None = Field(None, description="Name of the schedule.")
     cron_expr: CronExpr | None = Field(None, description="Cron expression; null for a plan that happens once.")
-    run_at: AwareDatetime | None = Field(None, description="The one time that it runs; null for a plan that repeats.")
+    run_at: Moment | None = Field(None, description="The one time that it runs; null for a plan that repeats.")
     duration_s: DurationSeconds | None = Field(None, description="Length of the recording in seconds.")
     timezone: ZoneName | None = Field(None, description="IANA zone of the expression.")
     is_active: StrictBool | None = Field(None, description="False switches it off.")

@@ -21,6 +21,17 @@ class UrlNotWanted(Invalid):
     )
 
 
+class UrlMasked(Invalid):
+    """An address as it is shown, with its secrets hidden, is none that can be fetched."""
+
+    code = "source_url_masked"
+    text = Text(
+        en="*** stands for what is hidden here. Enter the whole address.",
+        zh_cn="*** 代表被隐藏的内容，请填写完整地址。",
+        zh_tw="*** 代表被隱藏的內容，請填寫完整位址。",
+    )
+
+
 class WrongScheme(Invalid):
     """Parameters: `protocol`, `schemes`."""
 

@@ -16,9 +16,10 @@ from onetake.kit.clock import utc_now
 from onetake.kit.errors import NotFound
 from onetake.kit.ids import random_hex
 from onetake.kit.paging import PageRequest, SortKey
+from onetake.kit.redact import MASK, redact
 from onetake.kit.ssrf import parse_target
 from onetake.sources import repository
-from onetake.sources.errors import NotPushed, UrlNeeded, UrlNotWanted, WrongScheme
+from onetake.sources.errors import NotPushed, UrlMasked, UrlNeeded, UrlNotWanted, WrongScheme
 from onetake.sources.events import SourceChanged, SourceDeleted
 from onetake.sources.models import LiveSource, Protocol, PullMode, RecordMode, Visibility
 from onetake.sources.repository import SourceFilter
@@ -73,6 +74,7 @@ async def source_of_stream(session: AsyncSession, stream_name: str) -> LiveSourc
 
 async def create_source(session: AsyncSession, body: SourceCreate) -> NewKey:
     """A new source, with a stream key when it is pushed. Raises UrlNeeded, UrlNotWanted, WrongScheme, UrlRefused."""
+    _check_whole(body.url)
     check_url(body.protocol, body.url)
     now = utc_now()
     source = LiveSource(
@@ -97,9 +99,8 @@ async def update_source(session: AsyncSession, source_id: int, body: SourceUpdat
     if body.visibility is not None and body.visibility.is_narrower_than(source.visibility):
         source.grant_generation += 1
         source.narrowed_at = utc_now()
-    for name, value in body.model_dump(exclude_unset=True).items():
-        if value is not None or name == "url":
-            setattr(source, name, value)
+    for name, value in _changes(source, body).items():
+        setattr(source, name, value)
     protocol = Protocol(source.protocol)
     if not protocol.needs_url and "url" not in body.model_fields_set:
         source.url = None
@@ -202,6 +203,20 @@ def snapshot(source: LiveSource) -> dict[str, Any]:
         *("pull_mode", "grace_s", "time_shift_s", "visibility"),
     )
     return {name: getattr(source, name) for name in names}
+
+
+def _changes(source: LiveSource, body: SourceUpdate) -> dict[str, Any]:
+    """What `body` sets. An address that comes back as it was shown, its secrets hidden, is the one that we have."""
+    given = body.model_dump(exclude_unset=True)
+    if source.url is not None and given.get("url") == redact(source.url):
+        del given["url"]
+    _check_whole(given.get("url"))
+    return {name: value for name, value in given.items() if value is not None or name == "url"}
+
+
+def _check_whole(url: str | None) -> None:
+    if url is not None and MASK in url:
+        raise UrlMasked(field="url")
 
 
 def _follow_protocol(source: LiveSource, protocol: Protocol) -> str | None:

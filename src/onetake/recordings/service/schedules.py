@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -92,20 +92,21 @@ async def delete_schedule(session: AsyncSession, schedule_id: int) -> None:
 
 
 def plan(schedule: Schedule, now: datetime) -> None:
-    """Check what a schedule says and set its next run; the one date of a one-off plan runs once.
+    """Check what a schedule says and set its next run (UTC); the one date of a one-off plan runs once.
 
     Raises BadCron, NeverRuns, UnknownTimezone, CronOrDate, DateIsPast (for an active one-off run that never ran).
     """
     if (schedule.cron_expr is None) == (schedule.run_at is None):
         raise CronOrDate(field="cron_expr")
     tz = zone(schedule.timezone)
+    schedule.run_at = schedule.run_at.astimezone(UTC) if schedule.run_at else None
     if schedule.cron_expr is not None:
         following = parse_cron(schedule.cron_expr).next_run(now, tz)
     else:
         following = schedule.run_at if schedule.run_at != schedule.last_run_at else None
         if schedule.is_active and following and following + timedelta(seconds=schedule.duration_s) <= now:
             raise DateIsPast(field="run_at")
-    schedule.next_run_at = following if schedule.is_active else None
+    schedule.next_run_at = following.astimezone(UTC) if schedule.is_active and following else None
 
 
 def next_runs(schedule: Schedule, now: datetime) -> list[datetime]:
