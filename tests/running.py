@@ -75,7 +75,10 @@ class Server:
         """The next line that matches; fails when the program ends or a minute passes first."""
         deadline = time.monotonic() + LIMIT_S
         while True:
-            line = self._fresh.get(timeout=max(0.01, deadline - time.monotonic()))
+            try:
+                line = self._fresh.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no line like {pattern!r} in time:\n" + self.output) from None
             if line is None:
                 raise AssertionError(f"ended without a line like {pattern!r}:\n" + self.output)
             self.lines.append(line)
