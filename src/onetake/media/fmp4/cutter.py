@@ -1,6 +1,6 @@
 """Where parts and segments end: the leading track decides every cut. One cutter lives as long as the tracks do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from onetake.media.fmp4.fragment import Fragment, Sample, write_part
@@ -112,17 +112,45 @@ class Cutter:
         """The end of the session: everything goes out, the last samples with their usual durations."""
         return self._finish(self._lead.release(), last=True)
 
-    def leave(self, end_dts: int, *, keep_lead: bool) -> list[Part]:
-        """End the run because the next one starts at `end_dts`; later samples of other tracks stay in their lanes.
+    def leave(self, end_dts: int, *, staying: Collection[Track], keep_lead: bool) -> list[Part]:
+        """End the run because the next one starts at `end_dts`.
 
-        `keep_lead`: the leading track goes on in the next run without leading, and keeps what it holds.
+        What tracks that are `staying` have from there on stays in their lanes. `keep_lead`: also the leading track's,
+        which goes on without leading.
         """
-        return self._finish(None if keep_lead else self._lead.release(end_dts, cap_ticks=self._target))
+        for lane in self._others:
+            if lane.track not in staying and (sample := lane.release()):
+                lane.ready.append(sample)
+        if keep_lead:
+            self._hand_back(end_dts)
+            return self._finish(None)
+        return self._finish(self._lead.release(end_dts, cap_ticks=self._target), until=end_dts)
 
-    def _finish(self, sample: Sample | None, *, last: bool = False) -> list[Part]:
+    def _hand_back(self, from_dts: int) -> None:
+        """What the leading track has in the open part from `from_dts` on belongs to the next run."""
+        kept = [sample for sample in self._samples if sample.dts < from_dts]
+        self._lead.ready.extend(self._samples[len(kept) :])
+        self._samples = kept
+
+    def _finish(self, sample: Sample | None, *, last: bool = False, until: int = 0) -> list[Part]:
+        """The last parts. The others go on up to `until` when the leading track, with `sample`, does not reach it."""
         parts = self._add(sample) if sample is not None else []
         end = self._samples[-1].dts + self._samples[-1].duration if self._samples else self._front
-        return parts if end is None else parts + self._close(end, ends_segment=True, last=last)
+        if end is not None:
+            parts += self._close(end, ends_segment=not self._has_samples(end, until), last=last)
+        while self._front is not None and self._has_samples(self._front, until):
+            end = min(until, self._front + self._target)
+            parts += self._go_on(end, ends_segment=not self._has_samples(end, until))
+        if self._index:
+            self._next_segment()
+        return parts
+
+    def _has_samples(self, start: int, end: int) -> bool:
+        """Whether another track than the leading one has finished samples from `start` to `end`."""
+        scale = self.run.timescale
+        return any(
+            start <= sample.dts * scale // lane.track.timescale < end for lane in self._others for sample in lane.ready
+        )
 
     def _push_leading(self, unit: Unit) -> list[Part]:
         parts: list[Part] = []
@@ -232,9 +260,9 @@ class Cutter:
         parts = self._add(sample) if sample is not None else []
         return parts + self._go_on(end)
 
-    def _go_on(self, end: int) -> list[Part]:
+    def _go_on(self, end: int, *, ends_segment: bool = False) -> list[Part]:
         """A part without the leading track, up to `end`; time goes on also when there is nothing for it."""
-        parts = self._close(end, ends_segment=self._is_full(end, self._target))
+        parts = self._close(end, ends_segment=ends_segment or self._is_full(end, self._target))
         self._front = end
         return parts
 
