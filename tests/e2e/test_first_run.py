@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
 from tests.running import Server, server_env, serving
 
@@ -35,14 +36,22 @@ def clicks(page: Page) -> int:
     return int(counted or 0)
 
 
+_PLAYED_S = """(video) => [...Array(video.played.length).keys()]
+    .reduce((sum, range) => sum + video.played.end(range) - video.played.start(range), 0)"""
+_STATE = """() => [...document.querySelectorAll('video')].map((video) => ({
+    at: video.currentTime, ready: video.readyState, paused: video.paused, error: video.error?.message ?? null,
+    buffered: [...Array(video.buffered.length).keys()].map((n) => [video.buffered.start(n), video.buffered.end(n)]),
+    player: video.closest('[data-test=player]')?.textContent ?? '',
+}))"""
+
+
 def wait_until_it_plays(page: Page, seconds: float) -> None:
-    """The picture on the page has moved by so much."""
-    page.wait_for_function(
-        "seconds => [...document.querySelectorAll('video')].some((video) => video.played.length > 0"
-        " && video.played.end(0) - video.played.start(0) > seconds)",
-        arg=seconds,
-        timeout=MEDIA_MS,
-    )
+    """The picture on the page has moved by so much; when it has not, what the player says is in the error."""
+    moved = f"(seconds) => [...document.querySelectorAll('video')].some((video) => ({_PLAYED_S})(video) > seconds)"
+    try:
+        page.wait_for_function(moved, arg=seconds, timeout=MEDIA_MS)
+    except PlaywrightTimeout as error:
+        raise AssertionError(f"it does not play: {page.evaluate(_STATE)}") from error
 
 
 def step(page: Page, number: int) -> None:
