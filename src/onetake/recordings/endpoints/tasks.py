@@ -13,7 +13,7 @@ from onetake.kit.errors import Lang
 from onetake.kit.paging import Page, page_of, parse_sort
 from onetake.recordings.errors import explain
 from onetake.recordings.models import RecordTask, TaskStatus, Trigger
-from onetake.recordings.repository import TASK_SORTS, TaskFilter
+from onetake.recordings.repository import COUNT_LIMIT, TASK_SORTS, TaskFilter
 from onetake.recordings.schemas import RecordStart, TaskView
 from onetake.recordings.service import tasks as service
 from onetake.recordings.service.tasks import Wish
@@ -72,7 +72,9 @@ async def list_tasks(
     wanted = TaskFilter(source_id, tuple(status or ()), trigger)
     found, total = await service.list_tasks(session, wanted, parse_sort(sort, TASK_SORTS, default="-id"), page)
     lang = request_language(request.scope)
-    return page_of([view(task, lang) for task in found], total, page)
+    answer = page_of([view(task, lang) for task in found], total, page)
+    answer.pages = min(answer.pages, -(-COUNT_LIMIT // page.per_page))
+    return answer
 
 
 @router.get(
