@@ -23,6 +23,7 @@ MAX_STREAMS = 64
 PACKETS_TO_FIRST_FRAME = 300
 JPEG_QUALITY = 4  # mjpeg's quantizer: 2 is best, 31 worst
 _ATTACHED_PICTURE = "attached_pic"
+_DECODERS = frozenset(DECODERS.split(","))
 
 
 @contextmanager
@@ -94,8 +95,7 @@ class FilePictures(Pictures):
         videos = [stream for stream in media.streams.video if not _is_cover(stream)]
         if not videos:
             raise NoTracks
-        self._stream = videos[0]
-        self._stream.thread_type = "NONE"
+        self._stream = _prepared(videos[0])
         self.duration_s = _finite((media.duration or 0) / av.time_base)
         self._start_s = _finite((media.start_time or 0) / av.time_base)
 
@@ -145,7 +145,7 @@ class IndexedPictures(Pictures):
             if not media.streams.video:
                 raise NoTracks
             wanted_s = wanted_ticks / index.header.timescale if exact else None
-            return _pick(media.decode(media.streams.video[0]), wanted_s)
+            return _pick(media.decode(_prepared(media.streams.video[0])), wanted_s)
 
 
 def jpeg(frame: VideoFrame, width: int, height: int) -> bytes:
@@ -179,11 +179,23 @@ def _pick(frames: Iterator[VideoFrame], wanted_s: float | None) -> VideoFrame | 
     return best
 
 
-def _add_first_frame(media: InputContainer, stream: VideoStream, tracks: list[dict[str, Any]]) -> None:
-    if stream.codec_context is None:
-        raise UnsupportedCodec(codec="?")
+def _prepared(stream: VideoStream) -> VideoStream:
+    """`stream`, ready to be decoded.
+
+    The whitelist of `opened` holds for the decoders with which libav looks for tracks, not for the one that PyAV opens.
+
+    Raises:
+        UnsupportedCodec: its decoder is unknown, or none of ours.
+    """
+    context: Any = stream.codec_context
+    if context is None or context.codec.name not in _DECODERS:
+        raise UnsupportedCodec(codec=context.codec.canonical_name if context else "?")
     stream.thread_type = "NONE"
-    for number, packet in enumerate(media.demux(stream)):
+    return stream
+
+
+def _add_first_frame(media: InputContainer, stream: VideoStream, tracks: list[dict[str, Any]]) -> None:
+    for number, packet in enumerate(media.demux(_prepared(stream))):
         for frame in packet.decode():
             shown = next(track for track in tracks if track["index"] == stream.index)
             shown |= {"rotation": -int(frame.rotation) % 360, "width": frame.width, "height": frame.height}
