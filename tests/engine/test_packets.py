@@ -62,6 +62,20 @@ async def test_an_old_ffmpeg_plays_both_forms(name: str, clip: ClipMaker, tmp_pa
             assert_same(sent, await packets(f"{base}/{form}", ffmpeg=FFMPEG5))
 
 
+async def test_what_is_sent_at_full_speed_is_read_to_its_end(tmp_path: Path) -> None:
+    """The encoder has closed long before all is read: a word of ours to it in that time would reset the connection."""
+    source = tmp_path / "heavy.flv"
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=15", "-c:v", "libx264", "-preset", "ultrafast")
+    await run(FFMPEG9, "-v", "error", *picture, "-qp", "0", "-g", "30", "-f", "flv", str(source))
+    assert source.stat().st_size > 20_000_000, "several times what lies in the buffers of both ends"
+    async with live(tmp_path) as server:
+        await push(source, server.rtmp("cam"), realtime=False)
+        await server.state("cam", PushState.OFFLINE)
+        life = server.server.hub.life("cam")
+        assert life is not None
+        assert life.stats.totals.video_frames == 450
+
+
 async def test_real_footage_through_everything(tmp_path: Path) -> None:
     """Big Buck Bunny: 1080p with B-frames and 5.1 sound, as RTMP, FLV and LL-HLS live, then on demand in each form."""
     if not BIG_BUCK_BUNNY.exists():

@@ -1,8 +1,10 @@
 """The RTMP port (:1935): publishers and players over the sans-IO protocol of `media.rtmp`. Loop only."""
 
 import asyncio
+import fcntl
 import logging
 import socket
+import termios
 from collections.abc import Coroutine, Iterable
 from contextlib import ExitStack
 from functools import cache, partial
@@ -27,6 +29,8 @@ PING_S = 30.0
 """Players are pinged so often: a dead one is found by `USER_TIMEOUT_MS` also while its stream rests."""
 SWEEP_S = 1.0
 USER_TIMEOUT_MS = 20_000
+HELD_BYTES = 1024
+"""So much of what a publisher is told may wait until all that it has sent is read."""
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 _TCP_USER_TIMEOUT = 18
 _SENTENCES = {
@@ -100,6 +104,7 @@ class RtmpConnection(asyncio.Protocol):
         self._agent = self._tc_url = self._page_url = ""
         self._idle_since_s = self._heard_s = self._pinged_s = server.hub.now_s()
         self._connected = False
+        self._held = b""
         self._ingest: Ingest | None = None
         self._playing = ExitStack()
         self._viewers: dict[int, tuple[Viewer, Fanout]] = {}
@@ -183,10 +188,23 @@ class RtmpConnection(asyncio.Protocol):
             self._flush()
             self.abort()
             return
-        self._flush()
+        if not self._is_better_held():
+            self._flush()
+
+    def _is_better_held(self) -> bool:
+        """Whether a publisher is not told yet how far we have read.
+
+        One that sends faster than real time may be at its end long before us. Whatever reaches its closed socket resets
+        the connection, and what we have not read is lost.
+        """
+        if self._ingest is None or self._transport is None:
+            return False
+        self._held += self._protocol.data_to_send()
+        return 0 < len(self._held) <= HELD_BYTES and _has_unread(self._transport)
 
     def _flush(self) -> None:
-        data, transport = self._protocol.data_to_send(), self._transport
+        data, transport = self._held + self._protocol.data_to_send(), self._transport
+        self._held = b""
         if not data or transport is None or transport.is_closing():
             return
         transport.write(data)
@@ -315,6 +333,12 @@ class RtmpConnection(asyncio.Protocol):
     def _client(self, app: str, name: str, query: str) -> HookClient:
         param = f"?{query}" if query else ""
         return HookClient(random_hex(32), self._ip, app, name, param, self._tc_url, self._page_url)
+
+
+def _has_unread(transport: asyncio.Transport) -> bool:
+    """Whether bytes of the client wait in the kernel."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    return descriptor >= 0 and any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
 
 
 def _no_header(header: bytes) -> bytes:
