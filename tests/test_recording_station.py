@@ -121,7 +121,7 @@ def test_an_encoder_that_drops_and_returns_makes_one_video_with_one_gap(station:
     target = f"{made['push_url']}/{made['stream_key']}"
     assert made["push_url"].startswith("rtmp://127.0.0.1:")
     source = made["id"]
-    for drop_s in (3, 0):
+    for drop_s in (5, 0):
         encoder = subprocess.Popen(
             [FFMPEG, "-hide_banner", "-nostdin", "-loglevel", "error", *PATTERN, *ENCODE, target],
             stderr=subprocess.DEVNULL,
@@ -141,7 +141,12 @@ def test_an_encoder_that_drops_and_returns_makes_one_video_with_one_gap(station:
     assert tasks["total"] == 1
     task = tasks["items"][0]
     assert (task["status"], task["trigger"], len(task["gaps"])) == ("completed", "automatic", 1)
-    assert task["gaps"][0]["duration_ms"] > 0
+    assert task["gaps"][0]["duration_ms"] > 4000
+    video = station.video_of(source)
+    assert (video["is_live"], video["duration"]) == (False, task["duration"])
+    times = [packet.dts_s for packet in station.packets(video["id"]) if packet.stream == 0]
+    assert times == sorted(times)
+    assert times[-1] - times[0] > task["duration"] - 2
 
 
 def has_grown(page: Any, seconds: int) -> bool:
