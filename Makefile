@@ -53,7 +53,7 @@ audit: install python-dev ## Ask the public lists whether a locked package has a
 
 clean: ## Remove everything that can be made again (never the data folder)
 	@rm -rf .venv .stamps .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-		dist build src/onetake/webui web/node_modules web/dist test-results
+		dist build src/onetake/webui web/node_modules web/dist test-results .coverage*
 	@find src tests scripts bench migrations -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:

@@ -1,7 +1,8 @@
 """`make test`: the web page's unit tests, everything in Python, then the browser tests.
 
 Browser tests have a process of their own: Playwright keeps an event loop running in its thread, in which tests of
-asyncio cannot start theirs. Arguments are handed to one run of pytest over everything that they name: `-k jobs`.
+asyncio cannot start theirs. The media library has one because only its own tests count for its coverage; what it runs
+in child processes is not seen. Arguments are handed to one run of pytest over everything that they name: `-k jobs`.
 """
 
 import os
@@ -13,6 +14,8 @@ from scripts.steps import ROOT, Step, npm, run_all, tool
 # miss its moment: it gets another try there, and the summary names it. At home every failure counts at once.
 AGAIN = ["--reruns", "2", "--reruns-delay", "2"] if os.environ.get("CI") == "true" else []
 BROWSER = "tests/e2e"
+MEDIA = "tests/media"
+COVERED = ["--cov=onetake.media", "--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=95"]
 
 
 def pytest(*args: str) -> list[str]:
@@ -25,8 +28,9 @@ def steps(args: list[str]) -> list[Step]:
     web = Step("web unit tests (vitest)", [npm(), "run", "--silent", "test"], cwd=ROOT / "web")
     if args:
         return [Step("tests (pytest)", pytest(*args))]
-    python = Step("Python tests (pytest)", pytest(f"--ignore={BROWSER}"))
-    return [web, python, Step("browser tests (pytest, Chromium)", pytest(BROWSER))]
+    media = Step("media library (coverage)", pytest(MEDIA, *COVERED))
+    python = Step("Python tests (pytest)", pytest(f"--ignore={BROWSER}", f"--ignore={MEDIA}"))
+    return [web, media, python, Step("browser tests (pytest, Chromium)", pytest(BROWSER))]
 
 
 if __name__ == "__main__":
