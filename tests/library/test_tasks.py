@@ -175,6 +175,20 @@ class TestRetention:
             acts = await session.scalar(select(func.count()).where(AuditEntry.action == "videos.expire"))
         assert acts == 1
 
+    async def test_what_is_being_watched_is_left_alone(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+        fill_disk(monkeypatch, used=95)
+        async with library.db.write() as session:
+            body = SourceCreate(name="x", protocol=Protocol.PUSH, retention_days=30)
+            source = (await sources.create_source(session, body)).source
+        old = utc_now() - timedelta(days=31)
+        watched = await library.add(record(library.data_dir), source_id=source.id, created_at=old, file_size=50)
+        await library.watch(watched)
+        library.start(disk_expire_oldest=True)
+        assert await library.run("library.low_disk") == {"expired": 0, "removed": 0}
+        assert await library.run("library.retention") == {"expired": 0, "removed": 0}
+        monkeypatch.setattr(retention, "IN_USE_S", 0)  # a minute later
+        assert await library.run("library.retention") == {"expired": 1, "removed": 0}
+
     async def test_a_full_disk_empties_the_trash_then_takes_the_oldest(
         self, library: Library, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import shutil
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,9 @@ async def remove(ctx: JobContext) -> dict[str, Any]:
 @job("library.retention", queue="stats")
 async def expire(ctx: JobContext) -> dict[str, int]:
     """Move what is too old to the trash, and empty the trash of what has lain there for a week."""
-    expired = removed = 0
+    expired, reads = 0, await _reads(ctx.settings)
     for _ in range(MAX_ROUNDS):
-        async with ctx.db.write() as session:
-            moved = await retention.move_to_trash(session, await retention.expired_by_age(session, utc_now()))
+        moved = await _expire_some(ctx, reads)
         expired += moved
         ctx.check()
         if not moved:
@@ -115,7 +115,9 @@ async def make_room(ctx: JobContext) -> dict[str, int]:
         expired = 0
         if not removed and ctx.settings.disk_expire_oldest and not await retention.trash_moves(session):
             wanted = retention.bytes_wanted(usage, ctx.settings.disk_high_ratio)
-            expired = await retention.move_to_trash(session, await retention.expired_by_disk(session, wanted))
+            expired = await retention.move_to_trash(
+                session, await retention.expired_by_disk(session, wanted, reads=reads)
+            )
     return {"expired": expired, "removed": removed}
 
 
@@ -172,6 +174,14 @@ async def watch_disk(db: Database, settings: Settings) -> None:
 def _used_ratio(folder: Path) -> float:
     usage = shutil.disk_usage(folder)
     return usage.used / retention.usable_bytes(usage)
+
+
+async def _expire_some(ctx: JobContext, reads: Mapping[str, float]) -> int:
+    """Move one batch of what is too old, and not being watched, to the trash; how many."""
+    async with ctx.db.write() as session:
+        found = await retention.expired_by_age(session, utc_now())
+        unused = [item for item in found if not retention.in_use(item.video, reads)]
+        return await retention.move_to_trash(session, unused)
 
 
 async def _video(db: Database, ctx: JobContext) -> Video | None:

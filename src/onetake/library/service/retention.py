@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,7 @@ TRASH_DAYS = 7
 IN_USE_S = 60
 BATCH = 500
 MARGIN_RATIO = 0.03
+NO_READS: Mapping[str, float] = MappingProxyType({})
 PATIENCE = timedelta(minutes=10)
 """So long the removal of what lies in the trash may take before other videos have to make room."""
 
@@ -43,12 +45,16 @@ async def expired_by_age(session: AsyncSession, now: datetime, limit: int = BATC
     return found
 
 
-async def expired_by_disk(session: AsyncSession, bytes_wanted: int, limit: int = BATCH) -> list[Expired]:
-    """The oldest unprotected videos whose sizes add up to `bytes_wanted`."""
+async def expired_by_disk(
+    session: AsyncSession, bytes_wanted: int, limit: int = BATCH, reads: Mapping[str, float] = NO_READS
+) -> list[Expired]:
+    """The oldest unprotected videos that nobody watches and whose sizes add up to `bytes_wanted`."""
     found: list[Expired] = []
     for video in await repository.oldest_unprotected(session, limit):
         if bytes_wanted <= 0:
             break
+        if in_use(video, reads):
+            continue
         found.append(Expired(video, "disk"))
         bytes_wanted -= video.file_size
     return found
