@@ -4,11 +4,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from tests.engine.peers import make_clip, of_stream
 from tests.running import Server, server_env, serving
@@ -25,33 +23,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     with serving(env) as running:
         running.wait_until_ready()
         yield running
-
-
-def guest_addresses(station: Station, video: int) -> list[str]:
-    """What two hundred guests are told to play: each asks for itself; every other one plays FLV."""
-    base = str(station.http.base_url)
-
-    def ask(number: int) -> str:
-        answer = httpx.get(f"{base}/api/videos/{video}/play", timeout=LIMIT_S)
-        play = answer.raise_for_status().json()
-        return station.media_url(play["flv_url" if number % 2 else "live_url"])
-
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(ask, range(VIEWERS)))
-
-
-def use_everything(station: Station, source: int, video: int) -> int:
-    """What an operator's pages ask for, once; how many viewers the source has."""
-    station.call("GET", "/api/sources")
-    station.call("GET", "/api/tasks")
-    station.call("GET", "/api/videos?q=录制")
-    station.call("GET", f"/api/videos/{video}/play")
-    station.call("PUT", f"/api/videos/{video}", {"description": "under load"})
-    station.call("POST", f"/api/videos/{video}/progress", {"position": 1, "duration": 5, "watch_duration": 1})
-    station.call("POST", "/api/videos/views", {"video_ids": [video]})
-    station.call("GET", "/api/system/status")
-    viewers: int = station.call("GET", f"/api/sources/{source}/status")["viewers"]
-    return viewers
 
 
 def watch(addresses: list[str], while_watching: Any) -> dict[str, Any]:
@@ -83,7 +54,8 @@ def test_two_hundred_viewers_while_two_recordings_run_and_the_api_is_used(server
             ]
         video = station.video_of(watched)["id"]
         counts: list[int] = []
-        seen = watch(guest_addresses(station, video), lambda: counts.append(use_everything(station, watched, video)))
+        addresses = station.guest_addresses(video, VIEWERS)
+        seen = watch(addresses, lambda: counts.append(station.use_everything(watched, video)))
         assert (seen["viewers"], seen["failures"], seen["gaps"]) == (VIEWERS, {}, 0), seen
         assert seen["media_s_least"] >= WATCHED_S
         assert max(counts) == VIEWERS
