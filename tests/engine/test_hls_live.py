@@ -95,6 +95,10 @@ class TestPlaylists:
             rb'BANDWIDTH=\d{5,7},.*CODECS="avc1\.\w{6},mp4a\.40\.2",RESOLUTION=320x180,FRAME-RATE=30', body
         )
 
+    async def test_no_header_tells_a_version(self, tmp_path: Path) -> None:
+        async with live(tmp_path) as server, server.http.get(server.url("/healthz")) as answer:
+            assert answer.headers["Server"] == "OneTake"
+
     async def test_a_segment_is_its_parts_and_the_init_is_there(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with on_air(clip, tmp_path) as server:
             text = await playlist(server)

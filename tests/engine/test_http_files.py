@@ -190,7 +190,7 @@ async def test_several_renditions_make_a_master(files: Files, tmp_path: Path) ->
     assert uris(text) == ["index.m3u8?media=1", "180p/index.m3u8"]
     assert 'CODECS="avc1.' in text
     assert "mp4a.40.2" in text
-    assert "RESOLUTION=320x180" in text
+    assert re.findall(r"RESOLUTION=320x180,FRAME-RATE=(\S+)", text) == ["25.000", "30.000"]
     for uri in uris(text):
         media = await files.get(f"/vod/{recorded.id}/{uri}")
         folder = uri.rpartition("/")[0]

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from onetake.kit.errors import NotFound
-from onetake.media.codecs import rfc6381
+from onetake.media.codecs import CodecError, rfc6381
+from onetake.media.codecs import describe as describe_track
 from onetake.media.fmp4.boxes import Malformed
 from onetake.media.fmp4.initreader import read_init
 from onetake.media.hls import MediaName, Variant, master_playlist
@@ -423,9 +424,16 @@ def _variant(name: str, rendition: Rendition, fd: int) -> Variant:
     video = next((track for track in tracks if track.kind is Kind.VIDEO), None)
     uri = "index.m3u8?media=1" if name == SOURCE else f"{name}/index.m3u8"
     size = (video.width, video.height) if video else (0, 0)
-    return Variant(
-        uri, [rfc6381(track) for track in tracks], rates.peak_bps, rates.average_bps, *size, rates.frame_rate
-    )
+    codecs = [rfc6381(track) for track in tracks]
+    return Variant(uri, codecs, rates.peak_bps, rates.average_bps, *size, _nominal_fps(video) if video else 0.0)
+
+
+def _nominal_fps(video: Track) -> float:
+    """What the stream says of itself, as live; 0 when it says nothing. An index does not count frames."""
+    try:
+        return describe_track(video).fps
+    except CodecError:
+        return 0.0
 
 
 def _tracks(fd: int) -> Iterator[Track]:

@@ -32,7 +32,7 @@ from onetake.engine.options import MediaOptions
 from onetake.engine.srs_api import ControlGuard
 from onetake.engine.trial import Trial, shorten
 from onetake.engine.viewers import Protocol, Viewers
-from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip, problem
+from onetake.engine.web import PREFLIGHT, allow_any_origin, answer_errors, client_ip, name_server, problem
 from onetake.kit.errors import Conflict, NotFound, Text
 from onetake.kit.lifeline import Lifeline
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, TokenInvalid
@@ -108,7 +108,7 @@ class FileServer:
             app.router.add_get(prefix + "/vod/{path:.*}", _nothing)
         FilesControl(self._guard, self.viewers, self.gate, self._forget).add_to(app)
         app.on_response_prepare.append(allow_any_origin)
-        app.on_response_prepare.append(_name_server)
+        app.on_response_prepare.append(name_server)
         app.cleanup_ctx.append(self._housekeeping)
         return app
 
@@ -384,11 +384,6 @@ def _several_files(request: web.Request, rendition: Rendition) -> web.Response:
 
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else None
-
-
-async def _name_server(request: web.Request, response: web.StreamResponse) -> None:
-    """No versions of ours in headers."""
-    response.headers["Server"] = "OneTake"
 
 
 async def _nothing(request: web.Request) -> web.Response:

@@ -23,7 +23,16 @@ from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.streams import StreamHub
 from onetake.engine.viewers import Protocol
-from onetake.engine.web import PREFLIGHT, Handler, admit, allow_any_origin, answer_errors, client_ip, find_life
+from onetake.engine.web import (
+    PREFLIGHT,
+    Handler,
+    admit,
+    allow_any_origin,
+    answer_errors,
+    client_ip,
+    find_life,
+    name_server,
+)
 from onetake.kit.signing import Grant
 
 NAME = r"{name:[A-Za-z0-9_-]{1,64}}"
@@ -98,4 +107,5 @@ def media_app(hub: StreamHub, players: Players, hls: HlsLive) -> web.Application
         app.router.add_get(f"{prefix}/live/{NAME}.flv", flv.get)
         hls.add_to(app, f"{prefix}/live/{NAME}")
     app.on_response_prepare.append(allow_any_origin)
+    app.on_response_prepare.append(name_server)
     return app

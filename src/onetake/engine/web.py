@@ -88,6 +88,11 @@ async def allow_any_origin(request: web.Request, response: web.StreamResponse) -
         response.headers.update(CORS)
 
 
+async def name_server(request: web.Request, response: web.StreamResponse) -> None:
+    """No versions of ours in headers."""
+    response.headers["Server"] = "OneTake"
+
+
 def client_ip(request: web.Request) -> str:
     """The address of the connection (R15: never one from a header)."""
     peer = (request.transport.get_extra_info("peername") if request.transport else None) or ("",)

@@ -56,26 +56,29 @@ async function play(kind, url) {
   const video = byId("video");
   byId("message").replaceChildren();
   stopPlayer = () => { video.removeAttribute("src"); video.load(); };
-  const started = await { hls: playHls, flv: playFlv, mp4: playNative }[kind](video, url);
-  if (!started) byId("message").append(text.noPlayer + " ", element("code", new URL(url, location.href).href));
-  else video.play().catch(() => {});
+  const unplayable = () => byId("message").replaceChildren(text.noPlayer + " ", element("code", new URL(url, location.href).href));
+  video.onerror = () => { if (video.getAttribute("src")) unplayable(); };
+  if (await { hls: playHls, flv: playFlv, mp4: playNative }[kind](video, url, unplayable)) video.play().catch(() => {});
+  else unplayable();
 }
 
-async function playHls(video, url) {
+async function playHls(video, url, unplayable) {
   const Hls = await library("Hls", "/page/players/hls.min.js");
   if (!Hls?.isSupported()) return video.canPlayType("application/vnd.apple.mpegurl") ? playNative(video, url) : false;
   const player = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1 });
+  player.on(Hls.Events.ERROR, (_, error) => { if (error.fatal && error.type !== Hls.ErrorTypes.NETWORK_ERROR) unplayable(); });
   player.loadSource(url);
   player.attachMedia(video);
   stopPlayer = () => player.destroy();
   return true;
 }
 
-async function playFlv(video, url) {
+async function playFlv(video, url, unplayable) {
   const mpegts = await library("mpegts", "/page/players/mpegts.js");
   if (!mpegts?.isSupported()) return false;
   const player = mpegts.createPlayer({ type: "flv", isLive: true, url }, { liveBufferLatencyChasing: true });
   player.on(mpegts.Events.LOADING_COMPLETE, () => { byId("message").textContent = text.ended; });
+  player.on(mpegts.Events.ERROR, (kind) => { if (kind !== mpegts.ErrorTypes.NETWORK_ERROR) unplayable(); });
   player.attachMediaElement(video);
   player.load();
   stopPlayer = () => player.destroy();
@@ -119,11 +122,15 @@ function liveRow(stream) {
 
 function recordingRow(recording) {
   const base = `${filesOrigin()}/vod/${recording.id}`;
-  const actions = [
-    button(text.play, () => play("hls", `${base}/index.m3u8`)),
-    button("MP4", () => play("mp4", `${base}/video.mp4`)),
-    element("a", text.download, { href: `${base}/video.mp4?download=1` }),
-  ];
+  const actions = [button(text.play, () => play("hls", `${base}/index.m3u8`))];
+  const several = recording.files > 1;
+  if (!several) actions.push(button("MP4", () => play("mp4", `${base}/video.mp4`)));
+  // Several files are no single MP4 (409); each is fetched by its own name.
+  const names = several
+    ? Array.from({ length: recording.files }, (_, number) => `video-${String(number).padStart(3, "0")}.mp4`)
+    : ["video.mp4"];
+  const link = (name) => element("a", several ? `${text.download} ${name}` : text.download, { href: `${base}/${name}?download=1` });
+  actions.push(...names.flatMap((name) => [link(name), " "]));
   return [recording.name, text.states[recording.state], seconds(recording.duration_s), bytes(recording.size_bytes), String(recording.files), actions];
 }
 
