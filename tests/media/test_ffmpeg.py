@@ -28,6 +28,7 @@ from onetake.media.ffmpeg import (
 from onetake.media.ffmpeg import commands as build
 from onetake.media.ffmpeg import errors as named
 from onetake.media.ffmpeg.child import STDERR_BYTES, StderrRing, read_output
+from onetake.media.probe import probe_own
 
 FFMPEG = binary()
 PYTHON = sys.executable
@@ -302,6 +303,27 @@ async def test_missing_programs_are_named(tmp_path: Path) -> None:
             await Child.start(argv, LIMITS)
 
 
+async def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(named.ToolMissing):
+        await run(script(tmp_path, "pass"), LIMITS, timeout_s=20, cwd=tmp_path / "gone")
+
+
+def test_a_system_without_any_ffmpeg_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing() -> str:
+        raise RuntimeError("No ffmpeg exe could be found")
+
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", nothing)
+    with pytest.raises(named.ToolMissing):
+        binary()
+
+
+async def test_the_built_in_clip_is_made(tmp_path: Path) -> None:
+    out = build.to_file(tmp_path / "clip.mp4", [*build.encode_h264(), *build.encode_aac()], length_s=0.4)
+    await run(command(FFMPEG, [build.clip_picture(), build.clip_sound()], [out]), Limits(), timeout_s=60)
+    found = probe_own(tmp_path / "clip.mp4")
+    assert [(track.codec, track.height) for track in found.tracks] == [("h264", 360), ("aac", 0)]
+
+
 async def test_a_real_encode_reports_progress(tmp_path: Path) -> None:
     target = tmp_path / "clip.mp4"
     out = build.to_file(target, [*build.encode_h264(kbps=300), "-an"], length_s=2)
@@ -327,6 +349,14 @@ def test_progress_blocks_in_any_pieces() -> None:
         parser = ProgressParser()
         reports = [r for at in range(0, len(text), size) for r in parser.feed(text[at : at + size])]
         assert [(r.frame, r.out_s, r.speed, r.done) for r in reports] == [(50, 2.0, 1.5, False), (60, 0, 0, True)]
+
+
+def test_a_flood_of_fields_is_cut() -> None:
+    flood = b"frame=7\n" + b"".join(b"field%d=1\n" % number for number in range(100_000))
+    parser = ProgressParser()
+    parser.feed(flood)
+    assert len(parser._fields) == 64
+    assert [report.frame for report in parser.feed(b"progress=continue\nframe=8\nprogress=end\n")] == [7, 8]
 
 
 @given(st.lists(st.binary(max_size=100)))

@@ -76,6 +76,12 @@ def test_one_of_each_only() -> None:
     assert choose([video("vp9", 4000, 2000), video("h264")]).maps == ("0:V:1",)
 
 
+def test_a_source_of_one_track_is_told_from_one_of_two() -> None:
+    assert choose([video()]).single
+    assert choose([audio(), audio()]).single
+    assert not choose([audio(), video()]).single
+
+
 def test_other_video_and_nothing_are_named_errors() -> None:
     with pytest.raises(UnsupportedCodec, match="vp9"):
         choose([video("vp9"), audio()])

@@ -9,6 +9,7 @@ from tests.engine.recorded import Recorded, record
 from tests.media.fmp4 import clips
 
 from onetake.kit.ids import uuid7
+from onetake.media.index import HEADER_BYTES
 from onetake.media.joining import Joining, plan
 from onetake.media.recording import RecordingWriter, WriterOptions, recording_place, video_files
 from onetake.media.units import Kind
@@ -135,6 +136,14 @@ def test_a_long_pause_is_left_out(tmp_path: Path) -> None:
     assert made.length_s == pytest.approx(4)
     assert steps_of(joined) == {0.04}
     assert clips.decode_errors(clips.ffmpeg5(), joined) == ""
+
+
+def test_a_file_that_was_begun_and_got_nothing_is_left_out(tmp_path: Path) -> None:
+    files = several(tmp_path, "short_gop", "short_gop")
+    index = files[0].with_suffix(".idx")
+    index.write_bytes(index.read_bytes()[:HEADER_BYTES])
+    _, joined = join(tmp_path, files)
+    assert payloads(joined, Kind.VIDEO) == sent("short_gop", Kind.VIDEO)
 
 
 def test_nothing_to_join(tmp_path: Path) -> None:

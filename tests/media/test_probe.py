@@ -36,7 +36,7 @@ FILES: dict[str, tuple[Container, list[str]]] = {
     "a.ogv": (Container.OGG, [*PICTURE, *TONE, "-c:v", "libtheora", "-c:a", "libvorbis"]),
     "a.wav": (Container.WAV, TONE),
     "a.mp3": (Container.MP3, [*TONE, "-c:a", "libmp3lame"]),
-    "b.mp3": (Container.MP3, [*TONE, "-c:a", "libmp3lame", "-write_id3v2", "0", "-write_xing", "0"]),
+    "b.mp3": (Container.MP3, [*TONE, "-c:a", "libmp3lame", "-id3v2_version", "0", "-write_xing", "0"]),
     "a.aac": (Container.AAC, [*TONE, "-c:a", "aac", "-f", "adts"]),
     "a.flac": (Container.FLAC, [*TONE, "-c:a", "flac"]),
 }
@@ -63,6 +63,7 @@ async def test_every_container_that_is_taken(folder: Path, name: str) -> None:
     assert audio.sample_rate in (44_100, 48_000)
     assert audio.channels == 1
     assert (video is not None) is (PICTURE[3] in options)
+    assert (found.upright_size == (0, 0)) is (video is None)
     if video is not None:
         assert (video.width, video.height, video.fps) == (160, 90, 25.0)
     assert Probe.from_dict(found.as_dict()) == found
@@ -192,6 +193,23 @@ async def test_limits_of_the_child_have_a_name(folder: Path) -> None:
         await probe_file(folder / "a.mp4", limits=small)
     with pytest.raises(named.LimitExceeded):
         await probe_file(folder / "a.mp4", timeout_s=0.01)
+
+
+async def test_a_picture_larger_than_any_screen_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.avi"
+    picture = ["-f", "lavfi", "-i", "color=s=8192x4624:r=1", "-frames:v", "1", "-c:v", "mjpeg"]
+    subprocess.run([binary(), "-nostdin", "-v", "error", *picture, str(path)], check=True, timeout=60)
+    with pytest.raises(named.LimitExceeded):
+        await probe_file(path)
+
+
+async def test_a_child_that_says_nothing_has_met_a_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*args: object, **kwargs: object) -> bytes:
+        return b""
+
+    monkeypatch.setattr("onetake.media.probe.read_output", silent)
+    with pytest.raises(named.LimitExceeded):
+        await probe_file(folder / "a.mp4")
 
 
 async def test_a_zip_bomb_in_mp4_clothes_is_refused(tmp_path: Path) -> None:

@@ -176,12 +176,8 @@ class Normalizer:
         """What becomes of one track or unit, in order. An equal track is not repeated, also not after a gap."""
         return self._take_track(item) if isinstance(item, Track) else self._take_unit(item)
 
-    @property
-    def end_ticks(self) -> int:
-        """Where the longest track ends so far in decoding time, 90 kHz."""
-        return self._end()
-
     def _end(self) -> int:
+        """Where the longest track ends so far in decoding time, 90 kHz."""
         return max((state.end_90k for state in self._states.values()), default=0)
 
     def _take_track(self, track: Track) -> list[Output]:

@@ -95,6 +95,16 @@ class TestSps:
         assert found.fps == pytest.approx(29.97, abs=0.001)
         assert found.reorder == 2
 
+    def test_a_scaling_list_that_ends_early(self) -> None:
+        body = BitWriter().ue(0, 1, 0, 0).u(1, 0).u(1, 1)
+        body.u(1, 1).se(-8).u(7, 0)  # the first list says "as by default" in its first step, the others are not there
+        assert h264.parse_sps(sps(100, body=body.ue(0, 2, 1).u(1, 0).ue(19, 14).u(3, 0b110).u(1, 0))).width == 320
+
+    def test_a_rate_behind_a_signal_type_without_colours(self) -> None:
+        body = BitWriter().ue(0, 0, 2, 1).u(1, 0).ue(19, 14).u(3, 0b110).u(1, 1)
+        body.u(2, 0b00).u(1, 1).u(4, 5).u(1, 0).u(1, 0).u(1, 1).u(32, 1).u(32, 50)
+        assert h264.parse_sps(sps(body=body)).fps == 25.0
+
     @pytest.mark.parametrize(
         "nal_unit",
         [

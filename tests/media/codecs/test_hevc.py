@@ -91,6 +91,12 @@ class TestSps:
         found = hevc.parse_sps(sps(tail))
         assert (found.fps, found.reorder) == (50.0, 2)
 
+    def test_a_description_that_tells_no_rate(self) -> None:
+        tail = BitWriter().ue(4).u(1, 1).ue(4, 2, 0).ue(0, 3, 0, 3, 0, 0).u(1, 0).u(2, 0b11).u(1, 0)
+        tail.ue(0).u(1, 0).u(2, 0b11).u(1, 1).u(4, 0).u(3, 0).u(2, 0b00)
+        found = hevc.parse_sps(sps(tail))
+        assert (found.width, found.fps, found.reorder) == (640, 0.0, 2)
+
     @pytest.mark.parametrize(
         "nal_unit",
         [b"", b"\x42\x01", b"\x40\x01" + bytes(20), b"\x42\x01" + bytes(20), b"\x42\x01\x01" + PROFILE_TIER_LEVEL],

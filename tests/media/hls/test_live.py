@@ -79,11 +79,19 @@ class TestStart:
         parts = [replace(part, independent=part.msn == 0) for part in stream(3)]
         playlist = fill(LivePlaylist(), parts)
         assert playlist.start_s() == pytest.approx(6)
+        assert "#EXT-X-START:TIME-OFFSET=-6.000\n" in text(playlist)
+        assert "EXT-X-START" not in text(playlist, dvr=True)
         playlist.end()
         assert playlist.start_s() is None
         assert fill(LivePlaylist(), stream(3, run(low_latency=False))).start_s() is None
         assert LivePlaylist().start_s() is None
         assert fill(LivePlaylist(list_s=4), parts).start_s() is None
+
+    def test_a_stream_that_ends_before_its_first_part(self) -> None:
+        playlist = LivePlaylist()
+        playlist.end()
+        assert playlist.is_empty
+        assert not playlist.has_segment
 
 
 class TestWholeTexts:

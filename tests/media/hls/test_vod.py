@@ -18,7 +18,7 @@ from onetake.kit.ids import uuid7
 from onetake.media.fmp4 import Fragment, Part, Run, Sample, init_segment, write_part
 from onetake.media.fmp4.cutter import sequence_number
 from onetake.media.hls import Form, MediaName, VodTitle, parse_name
-from onetake.media.index import BadIndex
+from onetake.media.index import HEADER_BYTES, BadIndex
 from onetake.media.recording import RecordingWriter, WriterOptions, disk, recording_place, video_files
 from onetake.media.units import Codec, Kind, Track
 
@@ -262,6 +262,15 @@ class TestTitle:
             writer.close()
             title.refresh(videos, ended=True)
             assert title.is_complete(MediaName("ba9876543210", 4))
+
+    def test_a_file_that_was_begun_and_got_nothing_is_no_hole(self, tmp_path: Path) -> None:
+        videos = record(tmp_path, synthetic(30), WriterOptions(rotate_after_s=3.5))
+        assert len(videos) == 3
+        index = videos[1].with_suffix(".idx")
+        index.write_bytes(index.read_bytes()[:HEADER_BYTES])
+        with VodTitle(videos) as title:
+            listed = title.playlist().plain.decode().splitlines()
+        assert [line for line in listed if line.startswith("s/")] == [f"s/0123456789ab/{n}.m4s" for n in (0, 1, 4, 5)]
 
     def test_rates_are_measured(self, tmp_path: Path) -> None:
         parts = synthetic(20)

@@ -239,6 +239,21 @@ class TestWriter:
         with pytest.raises(OSError, match="full"):
             IndexWriter.create(tmp_path / "x.idx", HEADER)
 
+    def test_an_index_that_cannot_be_cut_is_let_go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write(tmp_path / "x.idx", records(5))
+        opened: list[int] = []
+
+        def failing(fd: int, length: int) -> None:
+            opened.append(fd)
+            raise OSError(errno.EIO, "broken")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "ftruncate", failing)
+            with pytest.raises(OSError, match="broken"):
+                IndexWriter.reopen(tmp_path / "x.idx", 3)
+        with pytest.raises(OSError, match="descriptor"):
+            os.fstat(opened[0])
+
 
 class TestBuild:
     @pytest.mark.parametrize("name", ["bframes", "short_gop", "audio_44k", "vfr"])

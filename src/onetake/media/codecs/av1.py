@@ -1,6 +1,5 @@
 """AV1: OBUs, the sequence header and the `av1C` record (AV1 codec ISO media file format binding § 2.3)."""
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,10 +49,8 @@ class Obu:
 
 def iter_obus(data: bytes) -> Iterator[Obu]:
     """The OBUs of a low-overhead byte stream (AV1 § 5.3), at most `MAX_OBUS`. Raises CodecError."""
-    position, size = 0, len(data)
-    for count in itertools.count():
-        if position >= size:
-            return
+    position, size, count = 0, len(data), 0
+    while position < size:
         if count == MAX_OBUS:
             raise CodecError(f"more than {MAX_OBUS} open bitstream units in one temporal unit")
         start = position
@@ -68,7 +65,7 @@ def iter_obus(data: bytes) -> Iterator[Obu]:
         if end > size or length < 0:
             raise CodecError("an AV1 open bitstream unit is longer than its data")
         yield Obu(header >> 3 & 0x0F, data[start:end], data[position:end])
-        position = end
+        position, count = end, count + 1
 
 
 def _leb128(data: bytes, position: int) -> tuple[int, int]:

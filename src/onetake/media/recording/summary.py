@@ -18,11 +18,6 @@ class FileSummary:
     problem: str | None = None
     first_msn: int = 0
 
-    @property
-    def end_wall_ms(self) -> float:
-        """Wall clock of its end, gaps inside not counted."""
-        return self.start_wall_ms + self.duration_s * 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Damage:
