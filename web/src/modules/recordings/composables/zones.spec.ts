@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatRun, showSameTimes, toInstant, wallClock, zoneNames } from './zones'
+import { formatOwnRun, formatRun, showSameTimes, toInstant, wallClock, zoneNames } from './zones'
 
 describe('wall clocks', () => {
   it.each([
@@ -35,6 +35,12 @@ describe('wall clocks', () => {
     expect(formatRun('2026-05-01T11:30:00Z', 'Asia/Shanghai', 'en', now)).toMatch(/^Fri, May 1, 19:30$/)
     // New Year's Eve in UTC is New Year's Day in Shanghai.
     expect(formatRun('2026-12-31T20:00:00Z', 'Asia/Shanghai', 'en', now)).toMatch(/^Fri, Jan 1, 2027/)
+  })
+
+  it('are short by the clocks of the reader, where the day is the same', () => {
+    const own = (iso: string) => formatOwnRun(iso, 'Europe/Berlin', 'Asia/Shanghai', 'en')
+    expect(own('2026-05-01T12:00:00Z')).toBe('20:00')
+    expect(own('2026-05-01T20:00:00Z')).toMatch(/May 2.*04:00$/)
   })
 
   it('are known for all zones', () => {

@@ -42,6 +42,15 @@ export function formatRun(iso: string, zone: string, lang: string, nowMs: number
   return new Intl.DateTimeFormat(lang, { ...style, ...year, timeZone: zone }).format(at)
 }
 
+/** The same run by the reader's own clocks; only the time where the day is the same. */
+export function formatOwnRun(iso: string, zone: string, own: string, lang: string): string {
+  const at = new Date(iso)
+  if (dayOf(at, zone) !== dayOf(at, own)) return formatRun(iso, own, lang)
+  const style = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+  return new Intl.DateTimeFormat(lang, { ...style, timeZone: own }).format(at)
+}
+
+const dayOf = (at: Date, zone: string): string => wallClock(at, zone).slice(0, 10)
 const yearOf = (at: Date, zone: string): string => wallClock(at, zone).slice(0, 4)
 
 /** Whether both zones show the same time at every one of the instants. */
