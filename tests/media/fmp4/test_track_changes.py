@@ -1,5 +1,6 @@
 """Tracks that come and go between runs: numbers go on, and no sample is lost, doubled or out of its time."""
 
+from dataclasses import replace
 from itertools import accumulate, pairwise
 
 import pytest
@@ -107,3 +108,44 @@ def test_sound_that_outlasts_the_picture_is_kept_when_it_goes_on_alone() -> None
     assert (times[0][0], times[-1][1]) == (0, 500 * AAC_FRAME)
     assert all(after == end for (_, end), (after, _) in pairwise(times))
     assert all(part.duration_s <= 0.4 for part in parts)
+
+
+class TestWhileTheTracksAreOpen:
+    """Nothing has been made yet: less than a second came, and of one track only."""
+
+    BIGGER = replace(VIDEO, config=VIDEO.config + b"\0", width=640, height=360)
+
+    def test_a_publisher_that_returns_has_a_second_of_its_own(self) -> None:
+        packager = new(VIDEO)
+        assert run_all(packager, video(10, wall=1_000)) == []
+        packager.begin_session()
+        packager.set_track(VIDEO)
+        packager.set_track(AUDIO)
+        parts = run_all(packager, by_time(*video(60, start=30_000, wall=20_000), *audio(100, start=16_000)))
+        parts += packager.flush()
+        assert {part.run.tracks for part in parts} == {(VIDEO, AUDIO)}
+        assert [part.after_gap for part in parts].count(True) == 1
+
+    def test_what_no_longer_fits_the_init_is_dropped(self) -> None:
+        packager = new(VIDEO)
+        assert run_all(packager, video(10)) == []
+        packager.set_track(self.BIGGER)
+        parts = run_all(packager, video(60, start=30_000)) + packager.flush()
+        assert {part.run.tracks for part in parts} == {(self.BIGGER,)}
+        assert parts[0].dts_ticks == 30_000
+        assert packager.dropped_units == 10
+
+    def test_a_gap_in_what_is_dropped_stays_a_gap(self) -> None:
+        packager = new(VIDEO, AUDIO)
+        parts = run_all(packager, by_time(*video(60, wall=1_000), *audio(94)))
+        packager.begin_session()
+        packager.set_track(VIDEO)
+        parts += run_all(packager, video(5, start=200_000, wall=9_000))
+        packager.set_track(AUDIO)
+        packager.set_track(self.BIGGER)
+        parts += run_all(packager, by_time(*video(60, start=230_000, wall=9_000), *audio(94, start=122_700)))
+        parts += packager.flush()
+        assert_numbers(parts)
+        assert packager.dropped_units == 5
+        resumed = next(part for part in parts if part.run.tracks == (self.BIGGER, AUDIO))
+        assert (resumed.dts_ticks, resumed.wall_ms) == (230_000, 9_000 + 230_000 // 90)

@@ -8,13 +8,11 @@ from onetake.media.fmp4.cutter import CutRules, Cutter, leading_track
 from onetake.media.fmp4.init import init_segment
 from onetake.media.fmp4.lanes import Lane
 from onetake.media.fmp4.parts import Part, Run
+from onetake.media.fmp4.waiting import WAIT_FOR_SECOND_TRACK_S, WaitingRoom
 from onetake.media.units import Kind, Track, Unit
 
-WAIT_FOR_SECOND_TRACK_S = 1.0
 AUDIO_LEAD_S = 0.5
 """Audio this much older than the first keyframe is kept; what is older has no picture and is dropped."""
-MAX_WAITING_UNITS = 2000
-MAX_WAITING_BYTES = 32 << 20
 SWITCH_AFTER_S = 6.0
 """A new track waits this long for a keyframe of the leading one, then the run changes without."""
 
@@ -31,7 +29,7 @@ class Packager:
     times per track, never negative, on one continuous time line. One object is used by one thread or loop at a time.
 
     `first_msn`: where the media sequence goes on after a restart. `dropped_units` counts what could not be placed:
-    before the first keyframe, or of a new track before the run could change.
+    before the first keyframe, of a new track before the run could change, or of one that changed while it waited.
     """
 
     def __init__(
@@ -43,9 +41,7 @@ class Packager:
         self._prefix = prefix
         self._known: dict[Kind, Track] = {}
         self._seen: set[Kind] = set()
-        self._waiting: list[Unit] | None = []
-        self._waiting_bytes = 0
-        self._gaps: set[int] = set()
+        self._waiting: WaitingRoom | None = WaitingRoom()
         self._lanes: dict[int, Lane] = {}
         self._cutter: Cutter | None = None
         self._wanted: tuple[Track, ...] = ()
@@ -75,27 +71,30 @@ class Packager:
         self._known[track.kind] = track
         if self._waiting is None:
             self._want_seen()
+        else:
+            self.dropped_units += self._waiting.announce(track)
 
     def mark_gap(self) -> None:
         """Media is missing before the next unit (a reconnect, a jump): the wall clock is taken anew there."""
-        if self._waiting:
-            self._gaps.add(len(self._waiting))
+        if self._waiting is not None:
+            self._waiting.mark_gap()
         elif self._cutter:
             self._cutter.mark_gap()
 
     def begin_session(self) -> None:
         """The publisher came back: a gap, and its tracks are learnt anew. The run goes on when they are the same."""
         self.mark_gap()
-        self._known, self._seen, self._waiting = {}, set(), self._waiting or []
+        self._known, self._seen = {}, set()
+        self._waiting = WaitingRoom() if self._waiting is None else self._waiting
+        self._waiting.begin_session()
 
     def push(self, unit: Unit) -> list[Part]:
         """Take in one unit; the parts that are finished by it, mostly none."""
         if self._waiting is None:
             return self._place(unit)
-        self._waiting.append(unit)
-        self._waiting_bytes += len(unit.payload)
+        self._waiting.add(unit)
         self._see(unit)
-        return self._freeze() if self._is_decided() else []
+        return self._freeze() if len(self._seen) == len(Kind) or self._waiting.is_over() else []
 
     def flush(self) -> list[Part]:
         """The end: everything that is held, with the last durations guessed from the ones before."""
@@ -106,26 +105,11 @@ class Packager:
             self._cutter = None
         return parts
 
-    def _is_decided(self) -> bool:
-        """Whether the wait for a second track is over: both are there, or a second has gone by."""
-        assert self._waiting
-        if len(self._seen) == len(Kind):
-            return True
-        if len(self._waiting) >= MAX_WAITING_UNITS or self._waiting_bytes >= MAX_WAITING_BYTES:
-            return True
-        first, last = self._waiting[0], self._waiting[-1]
-        scale = next((track.timescale for track in self._known.values() if track.id == last.track_id), 0)
-        if first.wall_ms and last.wall_ms - first.wall_ms >= WAIT_FOR_SECOND_TRACK_S * 1000:
-            return True
-        same_track = first.track_id == last.track_id
-        return bool(scale) and same_track and last.dts - first.dts >= WAIT_FOR_SECOND_TRACK_S * scale
-
     def _freeze(self) -> list[Part]:
         """The tracks are known: make the run, or go on with the present one, and place what has waited."""
-        units, self._waiting, self._waiting_bytes = self._waiting or [], None, 0
+        units, self._waiting = self._waiting.leave() if self._waiting else [], None
         self._want_seen()
-        gaps, self._gaps = self._gaps, set()
-        return list(chain.from_iterable(self._replay(unit, index in gaps) for index, unit in enumerate(units)))
+        return list(chain.from_iterable(self._replay(unit, after_gap) for unit, after_gap in units))
 
     def _replay(self, unit: Unit, after_gap: bool) -> list[Part]:
         if after_gap and self._cutter:
