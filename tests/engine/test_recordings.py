@@ -161,6 +161,23 @@ class TestOrders:
                 await camera.send()
                 assert recordings.active["cam"].sheet.id != started.id
 
+    async def test_a_stream_that_becomes_automatic_is_recorded_whatever_was_stopped_before(
+        self, clip: ClipMaker, tmp_path: Path
+    ) -> None:
+        async with live(tmp_path, standalone=False, control_secret="s" * 32) as server:
+            recordings, store = server.server.recordings, server.server.store
+            await store.put_stream(MANUAL)
+            async with Camera(server, clip("h264_aac", 4)) as camera:
+                await camera.send()
+                by_hand = await recordings.start("cam", MANUAL)
+                await recordings.stop("cam")
+                await store.put_stream(AUTO)
+                assert recordings.active["cam"].sheet.id != by_hand.id
+                automatic = await recordings.stop("cam")
+                await store.put_stream(MANUAL)
+                await store.put_stream(AUTO)
+                assert recordings.active["cam"].sheet.id != automatic.id
+
     async def test_stop_settles_a_recording_that_waits_for_its_publisher(self, clip: ClipMaker, tmp_path: Path) -> None:
         crashed = Crashed(tmp_path)
         async with live(tmp_path, standalone=False, control_secret="s" * 32) as server:

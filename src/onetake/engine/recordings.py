@@ -103,6 +103,7 @@ class Recordings:
         self._stopped: dict[str, list[Recording]] = {}
         self._held_until_s: dict[str, float] = {}
         self._lives: dict[str, Life] = {}
+        self._automatic: set[str] = set()
         self._options = options
         self._disk = disk
         self._tell = tell
@@ -117,11 +118,12 @@ class Recordings:
     def session_started(self, life: Life, config: StreamConfig) -> None:
         """A session begins or its configuration changed: start what is wanted and missing.
 
-        What a person has stopped stays so until the session ends.
+        An automatic recording that a person has stopped stays so until the session ends, or it is made automatic anew.
         """
         name = life.name
         self._lives[name] = life
-        wanted = config.record is RecordMode.AUTO and name not in self._held_until_s
+        self._note_mode(name, config.record)
+        wanted = name in self._automatic and name not in self._held_until_s
         if name not in self.active and (wanted or name in self._interrupted):
             self._begin(life, config, "auto", preroll_s=self._options.live.ring_s)
         if name not in self.windows and config.time_shift_s > 0:
@@ -137,6 +139,7 @@ class Recordings:
     def session_ended(self, name: str) -> None:
         """The session is over: finish what is being written of it."""
         self._lives.pop(name, None)
+        self._automatic.discard(name)
         self._finish(self.active.pop(name, None))
         self._finish(self.windows.pop(name, None))
         self._stopped.pop(name, None)
@@ -192,7 +195,8 @@ class Recordings:
             return self._stop_waiting(name)
         recording.stopped = True
         self._stopped.setdefault(name, []).append(recording)
-        self._held_until_s[name] = float("inf")
+        if name in self._automatic:
+            self._held_until_s[name] = float("inf")
         self._finish(recording)
         await asyncio.to_thread(recording.thread.join)
         return recording.refresh()
@@ -256,6 +260,13 @@ class Recordings:
                 self._remember(sheet)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _note_mode(self, name: str, mode: RecordMode) -> None:
+        if mode is RecordMode.AUTO:
+            self._automatic.add(name)
+        else:
+            self._automatic.discard(name)
+            self._held_until_s.pop(name, None)
 
     def _has_room(self) -> bool:
         try:
