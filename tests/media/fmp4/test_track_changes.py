@@ -135,6 +135,20 @@ class TestWhileTheTracksAreOpen:
         assert parts[0].dts_ticks == 30_000
         assert packager.dropped_units == 10
 
+    def test_sound_that_waits_stays_when_the_picture_changes(self) -> None:
+        packager = new(AUDIO)
+        assert run_all(packager, audio(20)) == []
+        packager.begin_session()
+        packager.set_track(VIDEO)
+        assert run_all(packager, video(5, start=38_400)) == []
+        packager.set_track(self.BIGGER)
+        packager.set_track(AUDIO)
+        parts = run_all(packager, by_time(*video(60, start=53_400), *audio(90, start=29 * AAC_FRAME)))
+        parts += packager.flush()
+        assert {part.run.tracks for part in parts} == {(self.BIGGER, AUDIO)}
+        assert packager.dropped_units == 5 + 5
+        assert audio_times(parts)[0] == (5 * AAC_FRAME, 6 * AAC_FRAME)
+
     def test_a_gap_in_what_is_dropped_stays_a_gap(self) -> None:
         packager = new(VIDEO, AUDIO)
         parts = run_all(packager, by_time(*video(60, wall=1_000), *audio(94)))

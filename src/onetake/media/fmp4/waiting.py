@@ -57,9 +57,7 @@ class WaitingRoom:
         """Whether the publisher has sent for a second, or more than can be kept."""
         if len(self._units) >= MAX_WAITING_UNITS or self._bytes >= MAX_WAITING_BYTES:
             return True
-        first, last = self._first, self._units[-1][0]
-        if first is None:
-            return False
+        first, last = self._first or self._units[0][0], self._units[-1][0]
         if first.wall_ms and last.wall_ms - first.wall_ms >= WAIT_FOR_SECOND_TRACK_S * 1000:
             return True
         scale = next((track.timescale for track in self._tracks.values() if track.id == last.track_id), 0)
