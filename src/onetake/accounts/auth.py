@@ -111,6 +111,11 @@ async def maybe_signed_in(
 MaybeSignedIn = Annotated[Principal | None, Depends(maybe_signed_in)]
 
 
+async def bearer_of(request: Request) -> HTTPAuthorizationCredentials | None:
+    """The bearer token of a request, for an endpoint that takes something else as well."""
+    return await _bearer(request)
+
+
 async def interactive(principal: SignedInUser) -> Principal:
     """A person with a session; raises `InteractiveOnly` (403) for an API token, which must not make more of itself."""
     if principal.session_id is None:

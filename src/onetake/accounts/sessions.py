@@ -165,8 +165,13 @@ async def log_out(session: AsyncSession, token: str) -> None:
         return
     row, user = found
     bind_user(user.id, user.username)
-    await repository.delete_session(session, user.id, row.id)
-    await audit(session, action="auth.logout", target=f"user:{user.id}")
+    await end(session, user.id, row.id)
+
+
+async def end(session: AsyncSession, user_id: int, session_id: str) -> None:
+    """End a session because its user signs out."""
+    await repository.delete_session(session, user_id, session_id)
+    await audit(session, action="auth.logout", target=f"user:{user_id}")
 
 
 async def resume(db: Database, policy: SessionPolicy, claims: AccessClaims, ip: str | None) -> Principal:

@@ -111,6 +111,19 @@ async def test_log_out_kills_session_and_cookie(api: Api) -> None:
     assert again.status_code == 401
 
 
+async def test_a_program_signs_out_with_its_bearer_token(api: Api) -> None:
+    await add_user(api.db, "anna")
+    bearer = {"Authorization": f"Bearer {(await log_in(api)).json()['access_token']}"}
+    other = {"Authorization": f"Bearer {(await log_in(api)).json()['access_token']}"}
+    assert (await api.http.post("/api/auth/logout", headers=bearer)).status_code == 204
+    for path, method in (("/api/auth/me", "GET"), ("/api/auth/logout", "POST")):
+        assert (await api.http.request(method, path, headers=bearer)).json()["code"] == "session_ended"
+    assert (await api.http.get("/api/auth/me", headers=other)).status_code == 200
+    async with api.db.read() as session:
+        [entry] = await session.scalars(select(AuditEntry).where(AuditEntry.action == "auth.logout"))
+    assert entry.actor_name == "anna"
+
+
 async def test_log_out_on_another_process_acts_at_once(api: Api) -> None:
     """Two processes share the database and nothing else (S1)."""
     async with running(api.settings) as other:

@@ -37,6 +37,15 @@ def test_limits_are_named() -> None:
     ]
 
 
+def test_choices_are_listed_in_the_reader_s_punctuation() -> None:
+    complaint = {"type": "literal_error", "loc": ("body", "protocol"), "ctx": {"expected": "'rtmp', 'hls' or 'push'"}}
+    assert [next(explain([complaint], lang))[2] for lang in LANGS] == [
+        "Allowed are: 'rtmp', 'hls' or 'push'.",
+        "允许的值：'rtmp'、'hls'、'push'。",
+        "允許的值：'rtmp'、'hls'、'push'。",
+    ]
+
+
 def test_many_complaints_are_cut() -> None:
     assert len(list(explain([{"type": "missing", "loc": ("body", str(n))} for n in range(1000)], "en"))) == MAX_FIELDS
 

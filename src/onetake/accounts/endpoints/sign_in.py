@@ -7,7 +7,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader
 
 from onetake.accounts import service, sessions
 from onetake.accounts.access_tokens import AccessTokens
-from onetake.accounts.auth import Principal, SignedInUser
+from onetake.accounts.auth import Principal, SignedInUser, bearer_of, interactive, signed_in
 from onetake.accounts.endpoints import cookies
 from onetake.accounts.endpoints.views import me_view
 from onetake.accounts.errors import RegistrationClosed, WrongCredentials
@@ -147,9 +147,26 @@ async def refresh(
     dependencies=_by_cookie,
     responses=answers(401, 403),
 )
-async def logout(token: RefreshCookie, response: Response, session: WriteSession, client: ClientDep) -> None:
-    """Ends the session of the refresh cookie, here and in every open connection, and clears the cookie."""
-    await sessions.log_out(session, token)
+async def logout(
+    request: Request,
+    response: Response,
+    db: DatabaseDep,
+    settings: SettingsDep,
+    client: ClientDep,
+) -> None:
+    """Ends a session, here and in every open connection: that of the refresh cookie, and clears the cookie.
+
+    Without the `X-CSRF` header: that of the bearer token, for programs that keep no cookies.
+    """
+    credentials = await bearer_of(request)
+    if credentials is not None and cookies.CSRF_HEADER not in request.headers:
+        person = await interactive(await signed_in(request, credentials, db, settings, client))
+        async with db.write() as session:
+            await sessions.end(session, person.user_id, str(person.session_id))
+        return
+    token = cookies.read_refresh_cookie(request, client)
+    async with db.write() as session:
+        await sessions.log_out(session, token)
     cookies.clear_refresh_cookie(response, client)
 
 

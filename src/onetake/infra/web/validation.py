@@ -1,5 +1,6 @@
 """Pydantic's complaints as sentences for a person in three languages; the refused value itself is never repeated."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,8 @@ def _path(location: Sequence[str | int], kind: str) -> str:
 
 
 def _sentence(kind: str, context: Mapping[str, Any], lang: Lang) -> str:
+    if lang != "en" and "expected" in context:
+        context = {**context, "expected": re.sub(", | or ", "、", str(context["expected"]))}
     try:
         return _TEXTS.get(kind, _GENERIC).render(lang, **context)
     except (KeyError, IndexError):
