@@ -110,6 +110,14 @@ def test_sound_that_outlasts_the_picture_is_kept_when_it_goes_on_alone() -> None
     assert all(part.duration_s <= 0.4 for part in parts)
 
 
+@pytest.mark.parametrize("tracks", [(VIDEO,), (AUDIO,)])
+def test_a_run_behind_a_gap_says_so(tracks: tuple[Track, ...]) -> None:
+    packager = new(VIDEO, AUDIO)
+    parts = run_all(packager, by_time(*video(60), *audio(94)))
+    parts += session(packager, tracks, 3.0, 60, 100) + packager.flush()
+    assert [part.run.tracks for part in parts if part.after_gap] == [tracks]
+
+
 class TestWhileTheTracksAreOpen:
     """Nothing has been made yet: less than a second came, and of one track only."""
 
@@ -161,5 +169,7 @@ class TestWhileTheTracksAreOpen:
         parts += packager.flush()
         assert_numbers(parts)
         assert packager.dropped_units == 5
+        assert [part.after_gap for part in parts].count(True) == 1
         resumed = next(part for part in parts if part.run.tracks == (self.BIGGER, AUDIO))
+        assert resumed.after_gap
         assert (resumed.dts_ticks, resumed.wall_ms) == (230_000, 9_000 + 230_000 // 90)

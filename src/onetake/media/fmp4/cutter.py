@@ -60,7 +60,7 @@ class Cutter:
     made of them (at 12 per second, say), low latency ends.
     """
 
-    def __init__(self, run: Run, lanes: Sequence[Lane], rules: CutRules) -> None:
+    def __init__(self, run: Run, lanes: Sequence[Lane], rules: CutRules, *, after_gap: bool = False) -> None:
         self.run = run
         self.msn = run.first_msn
         self._lanes = {lane.track.id: lane for lane in lanes}
@@ -77,7 +77,8 @@ class Cutter:
         self._short_at: int | None = None
         self._open_bytes = 0
         self._open_ms = self._last_ms = 0
-        self._gap = self._after_gap = self._stalled = self._needs_keyframe = self._independent = False
+        self._gap = self._stalled = self._needs_keyframe = self._independent = False
+        self._after_gap = after_gap
 
     def _set_limits(self, rules: CutRules) -> None:
         scale = self.run.timescale
@@ -93,6 +94,11 @@ class Cutter:
         self._restore = int(rules.restore_s * scale)
         self._most_bytes = rules.part_bytes
         self._target_ms, self._most_ms = int(rules.part_target_s * 1000), int(rules.part_wall_s * 1000)
+
+    @property
+    def gap(self) -> bool:
+        """Whether media is missing before the next leading unit."""
+        return self._gap
 
     def mark_gap(self) -> None:
         """Media is missing before the next leading unit: a segment ends there and the wall clock starts anew."""

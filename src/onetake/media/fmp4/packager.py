@@ -220,4 +220,5 @@ class Packager:
             timescale=lead.timescale, first_msn=msn, discontinuity=self._had_run,
         )  # fmt: skip
         self._had_run = True
-        self._cutter = Cutter(run, list(self._lanes.values()), self._rules)
+        after_gap = self._cutter is not None and self._cutter.gap
+        self._cutter = Cutter(run, list(self._lanes.values()), self._rules, after_gap=after_gap)
