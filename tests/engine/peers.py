@@ -38,6 +38,14 @@ CLIPS: dict[str, tuple[str, ...]] = {
     ),
     "video_only": ("-f", "lavfi", "-i", VIDEO.format(fps=30), *X264),
     "audio_only": ("-f", "lavfi", "-i", SINE, *AAC),
+    "opus": (
+        *("-f", "lavfi", "-i", VIDEO.format(fps=30), "-f", "lavfi", "-i", SINE),
+        *(*X264, "-c:a", "libopus", "-b:a", "96k"),
+    ),
+    "mp3": (
+        *("-f", "lavfi", "-i", VIDEO.format(fps=30), "-f", "lavfi", "-i", SINE),
+        *(*X264, "-c:a", "libmp3lame", "-b:a", "96k"),
+    ),
     "hevc": (
         *("-f", "lavfi", "-i", VIDEO.format(fps=30), "-f", "lavfi", "-i", SINE),
         *("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint={gop}:log-level=none", *AAC),

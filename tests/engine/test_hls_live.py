@@ -78,7 +78,9 @@ class TestRealPlayers:
             await publisher
         assert_same(await packets(str(source)), got)
 
-    @pytest.mark.parametrize("name", ["hevc", "av1", "audio_only", "video_only", "fps60", "vfr", "surround"])
+    @pytest.mark.parametrize(
+        "name", ["hevc", "av1", "opus", "mp3", "audio_only", "video_only", "fps60", "vfr", "surround"]
+    )
     async def test_every_codec_plays_after_the_end(self, name: str, clip: ClipMaker, tmp_path: Path) -> None:
         source = clip(name, 5)
         async with live(tmp_path) as server:

@@ -215,6 +215,21 @@ class TestSlowViewer:
         assert bench.ended == [viewer]
         assert len(bench.life.fanout) == 0
 
+    @pytest.mark.parametrize(("backlog", "is_back"), [(900, False), (125, True)])
+    async def test_it_comes_back_when_it_has_caught_up_not_with_a_full_buffer(
+        self, tags: list[FlvTag], backlog: int, is_back: bool
+    ) -> None:
+        bench = Bench(batch_ms=0)
+        slow, wire = bench.viewer()
+        bench.feed(tags[:50])
+        wire.backlog = 2000
+        bench.feed(tags[50:100])
+        bench.life.fanout.flush()
+        wire.backlog = backlog
+        bench.feed(tags[100:])
+        bench.life.fanout.flush()
+        assert slow.waiting is not is_back
+
     async def test_it_gets_the_sequence_headers_that_it_missed(self, tags: list[FlvTag], clip: ClipMaker) -> None:
         bench = Bench()
         slow, wire = bench.viewer()

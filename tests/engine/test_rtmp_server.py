@@ -16,7 +16,8 @@ needs_ffmpeg5 = pytest.mark.skipif(not HAS_FFMPEG5, reason="Debian's ffmpeg is n
 
 
 @pytest.mark.parametrize(
-    "name", ["h264_aac", "bframes", "fps60", "vfr", "surround", "video_only", "audio_only", "hevc", "av1"]
+    "name",
+    ["h264_aac", "bframes", "fps60", "vfr", "surround", "video_only", "audio_only", "hevc", "av1", "opus", "mp3"],
 )
 class TestEveryKindOfStream:
     async def test_flv_and_rtmp_players_and_the_recording_get_what_was_sent(

@@ -43,6 +43,9 @@ def encode_flv_chunked_clocked(messages: Iterable[FlvTag]) -> bytes:
     return encode_flv_chunked(messages)
 
 
+REENTRY_SHARE = 8
+"""A viewer that fell behind enters again with so much of the bound left in its buffer: else it would stay behind."""
+
 CLOCKED = frozenset((encode_flv_clocked, encode_flv_chunked_clocked))
 """FFmpeg takes a script message that it does not know for a third stream, so only those get it that ask for it."""
 
@@ -237,6 +240,9 @@ class Fanout:
     def _is_behind(self, viewer: Viewer) -> bool:
         return viewer.transport.get_write_buffer_size() > self._limits.viewer_buffer_bytes
 
+    def _has_caught_up(self, viewer: Viewer) -> bool:
+        return viewer.transport.get_write_buffer_size() <= self._limits.viewer_buffer_bytes // REENTRY_SHARE
+
     def _send(self, batch: Batch) -> None:
         most = self._limits.viewer_buffer_bytes
         for encoder, group in list(self._groups.items()):
@@ -255,7 +261,7 @@ class Fanout:
         if viewer.paused:
             return
         behind = self._is_behind(viewer)
-        if batch.keyframe and not behind:
+        if batch.keyframe and not behind and (viewer.slow_since_s is None or self._has_caught_up(viewer)):
             head = viewer.encoder(self._headers) if viewer.headers_due else b""
             viewer.waiting = viewer.headers_due = False
             viewer.slow_since_s = None

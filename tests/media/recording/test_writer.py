@@ -171,6 +171,11 @@ class TestSoundDisk:
     def test_rotation_by_size(self, place: RecordingPlace, parts: list[Part]) -> None:
         assert len(write(place, parts, WriterOptions(rotate_after_bytes=1000)).close().files) == 3
 
+    def test_rotation_by_size_counts_media_not_the_reserve(self, place: RecordingPlace, parts: list[Part]) -> None:
+        weight = sum(part.size_bytes for part in parts)
+        assert weight < 512 << 10
+        assert len(write(place, parts, WriterOptions(rotate_after_bytes=weight)).close().files) == 1
+
     def test_it_waits_for_a_segment_that_starts_with_a_keyframe(self, place: RecordingPlace, parts: list[Part]) -> None:
         writer = RecordingWriter(place)
         assert [writer.append(part) for part in parts[2:7]] == [False, False, False, True, True]

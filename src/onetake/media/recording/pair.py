@@ -77,6 +77,11 @@ class OpenPair:
         """Whether it holds no part."""
         return self.end == self.header.media_start
 
+    @property
+    def media_bytes(self) -> int:
+        """What its parts weigh together."""
+        return self.end - self.header.media_start
+
     def remove(self) -> None:
         """Take away both files, which hold nothing."""
         for path in (self.path, index_path(self.path)):

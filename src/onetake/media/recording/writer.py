@@ -205,7 +205,7 @@ class RecordingWriter:
             return False
         options = self.options
         too_long = options.rotate_after_s is not None and self._duration_s(pair) >= options.rotate_after_s
-        return too_long or (options.rotate_after_bytes is not None and pair.end >= options.rotate_after_bytes)
+        return too_long or (options.rotate_after_bytes is not None and pair.media_bytes >= options.rotate_after_bytes)
 
     def _note(self, part: Part) -> None:
         if self._last_end_ms and part.wall_ms - self._last_end_ms > GAP_MS and not self._goes_on(part):
