@@ -57,7 +57,7 @@ HALLS = (
     Hall("Studio", (("Morning interview", "brook"), ("Evening news", "hills"))),
 )
 ABOUT = {
-    "Forest ecology, lecture 1": "What lives in a hectare of mixed forest, and how we count it.\nSlides: see course.",
+    "Forest ecology, lecture 1": "What lives in a hectare of forest, and how we count it.\nThe slides are online.",
     "合唱团排练": "周年音乐会前的最后一次完整排练。",
 }
 SCHEDULES: tuple[dict[str, Any], ...] = (
