@@ -218,6 +218,8 @@ def test_videos_are_edited_trashed_and_brought_back(
     page.locator("[data-test=bulk-protect]").click()
     expect(row).to_contain_text("Protected")
     page.locator("[data-test=retention]").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Every video is within its time.")
+    page.get_by_role("dialog").get_by_text("Now, by a full disk").click()
     expect(page.get_by_role("dialog")).to_contain_text("Nothing to remove")
     site.watcher.note_violations(page)
 

@@ -52,7 +52,9 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends the session of the refresh cookie, here and in every open connection, and clears the cookie.
+         * @description Ends a session, here and in every open connection: that of the refresh cookie, and clears the cookie.
+         *
+         *     Without the `X-CSRF` header: that of the bearer token, for programs that keep no cookies.
          */
         post: operations["logout"];
         delete?: never;

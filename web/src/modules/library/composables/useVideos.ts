@@ -1,5 +1,5 @@
-import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/vue-query'
-import { computed, type MaybeRefOrGetter, toValue } from 'vue'
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/vue-query'
+import { computed, type MaybeRefOrGetter, toValue, watch } from 'vue'
 import { api, call } from '@/api/client'
 import { dayEnd, dayStart } from '@/lib/days'
 import { useListQuery } from '@/ui/useListQuery'
@@ -12,19 +12,26 @@ const LIST_EVERY_MS = 30_000
 
 export const listVideos = (query: VideoQuery) => call(api.GET('/api/videos', { params: { query } }))
 
-/** What is live now. Asked again and again: somebody may have begun. */
+/** What is live now. Asked again and again: somebody may have begun. What has ended is among the newest at once. */
 export function useLiveVideos() {
-  return useQuery({
+  const client = useQueryClient()
+  const live = useQuery({
     queryKey: ['videos', 'list', 'live'],
     queryFn: () => listVideos({ is_live: true, per_page: GRID }),
     refetchInterval: LIVE_EVERY_MS,
   })
+  watch(() => live.data.value?.items.map(({ id }) => id), (now, before) => {
+    if (before?.some((id) => !now?.includes(id))) void client.invalidateQueries({ queryKey: LATEST })
+  })
+  return live
 }
+
+const LATEST = ['videos', 'list', 'latest']
 
 /** The newest recordings, page by page. */
 export function useLatestVideos() {
   return useInfiniteQuery({
-    queryKey: ['videos', 'list', 'latest'],
+    queryKey: LATEST,
     queryFn: ({ pageParam }) => listVideos({ is_live: false, page: pageParam, per_page: GRID }),
     initialPageParam: 1,
     getNextPageParam: (last) => (last.page < last.pages ? last.page + 1 : undefined),
