@@ -425,6 +425,25 @@ async def test_silent_and_endless_sources_end_by_name(kit: PullKit, web_site: Si
     released.set()
 
 
+async def test_a_web_page_is_no_media_however_it_is_sent(kit: PullKit, web_site: Site) -> None:
+    page = b"<!doctype html><title>Live</title>" + b"<p>Sign in to watch this live stream.</p>" * 40
+
+    async def at_once(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=page, content_type="text/html")
+
+    async def in_chunks(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/html"})
+        await response.prepare(request)
+        await response.write(page)
+        return response
+
+    web_site.pages |= {"/at-once": at_once, "/in-chunks": in_chunks}
+    for path in ("/at-once", "/in-chunks"):
+        async with Tap(kit, web_site.url + path) as tap:
+            status = await tap.until_error()
+            assert isinstance(status.error, named.NotMedia), (path, status.error)
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [

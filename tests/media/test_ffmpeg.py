@@ -390,6 +390,16 @@ def test_progress_never_raises(pieces: list[bytes]) -> None:
         ("[in#0 @ 0x1] Format not on whitelist 'flv'", named.FormatNotAllowed),
         ("Protocol 'http' not on whitelist 'file'!", named.FormatNotAllowed),
         ("Error opening input files: Invalid data found when processing input", named.NotMedia),
+        (
+            "[http @ 0x1] Stream ends prematurely at 900, should be 18446744073709551615\n"
+            "Error opening input files: Input/output error",
+            named.NotMedia,
+        ),
+        (
+            "[http @ 0x1] Stream ends prematurely at 0, should be 18446744073709551615\n"
+            "Error opening input files: Input/output error",
+            named.SourceUnreachable,
+        ),
         ("Output file does not contain any stream", named.NoTracks),
         ("Connection to srt://1:1 failed: Connection timed out", named.SourceTimedOut),
         ("[rtmp @ 0x1] Cannot read RTMP handshake response", named.SourceUnreachable),
