@@ -21,10 +21,10 @@ def video(count: int, *, start: int = 0, every: int = FRAME, gop: int = 60, wall
         yield Unit(1, dts, dts, index % gop == 0, b"v%d" % index, wall and wall + dts // 90)
 
 
-def audio(count: int, *, start: int = 0) -> Iterator[Unit]:
+def audio(count: int, *, start: int = 0, wall: int = 0) -> Iterator[Unit]:
     for index in range(count):
         dts = start + index * AAC_FRAME
-        yield Unit(2, dts, dts, True, b"a%d" % index)
+        yield Unit(2, dts, dts, True, b"a%d" % index, wall and wall + dts // 48)
 
 
 def by_time(*units: Unit) -> list[Unit]:

@@ -118,6 +118,21 @@ def test_a_run_behind_a_gap_says_so(tracks: tuple[Track, ...]) -> None:
     assert [part.run.tracks for part in parts if part.after_gap] == [tracks]
 
 
+@pytest.mark.parametrize("sounds", [60, 94, 200])
+@pytest.mark.parametrize("return_s", [5.0, 26.0])
+def test_sound_that_returns_alone_begins_at_its_time(sounds: int, return_s: float) -> None:
+    packager = new(VIDEO, AUDIO)
+    parts = run_all(packager, by_time(*video(61, wall=1_000_000), *audio(sounds, wall=1_000_000)))
+    packager.begin_session()
+    packager.set_track(AUDIO)
+    start, wall_ms = round(return_s * 48_000), 1_000_000 + round(return_s * 1000)
+    parts += run_all(packager, audio(100, start=start, wall=1_000_000)) + packager.flush()
+    alone = [part for part in parts if part.run.tracks == (AUDIO,)]
+    assert (alone[0].dts_ticks, alone[0].wall_ms, alone[0].after_gap) == (start, wall_ms, True)
+    assert all(part.duration_ticks > 0 for part in parts)
+    assert len(audio_times(parts)) == sounds + 100
+
+
 class TestWhileTheTracksAreOpen:
     """Nothing has been made yet: less than a second came, and of one track only."""
 

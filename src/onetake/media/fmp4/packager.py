@@ -183,8 +183,8 @@ class Packager:
         if unit.track_id == lead.id and (unit.keyframe or lead.kind is Kind.AUDIO or self._is_overdue(unit, unchanged)):
             old = self._cutter.run
             keep_lead = old.leading_id != lead.id and old.leading_id in unchanged
-            start = self._first_dts(lead, unit)
-            end_dts = start * old.timescale // lead.timescale
+            self._let_go(lead)
+            end_dts = unit.dts * old.timescale // lead.timescale
             parts = self._cutter.leave(end_dts, staying=self._wanted, keep_lead=keep_lead)
             self._new_cutter(self._cutter.msn)
             return parts + self._push(unit)
@@ -193,12 +193,15 @@ class Packager:
         self.dropped_units += 1
         return []
 
-    def _first_dts(self, lead: Track, unit: Unit) -> int:
-        """Where a run starts that `lead` is to lead from `unit` on: at what its lane holds, if it led none before."""
+    def _let_go(self, lead: Track) -> None:
+        """What the lane of a track holds that did not lead belongs to the old run: media is missing behind it."""
         assert self._cutter
         lane = self._lanes.get(lead.id)
-        goes_on = lane is not None and lane.track == lead and lead.id != self._cutter.run.leading_id
-        return lane.held.dts if lane and goes_on and lane.held else unit.dts
+        if lane is None or lane.track != lead or lead.id == self._cutter.run.leading_id:
+            return
+        sample = lane.release()
+        if sample is not None:
+            lane.ready.append(sample)
 
     def _is_overdue(self, unit: Unit, unchanged: set[int]) -> bool:
         """A leading track that did not change may go on without a keyframe once the others have waited long enough."""
