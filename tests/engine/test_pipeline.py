@@ -5,10 +5,12 @@ import itertools
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.engine.peers import FFMPEG9, QUIET
+from tests.media.fmp4.test_packager import video
 
 from onetake.engine.access import Gate
 from onetake.engine.fanout import Encoder, Viewer, encode_flv, encode_flv_clocked
@@ -230,6 +232,19 @@ class TestSlowViewer:
         bench.life.fanout.flush()
         assert slow.waiting is not is_back
 
+    async def test_it_is_not_cut_off_while_it_waits_for_a_keyframe(self, tags: list[FlvTag]) -> None:
+        bench = Bench(batch_ms=0)
+        _, wire = bench.viewer()
+        bench.feed(tags[:50])
+        wire.backlog = 2000
+        bench.feed(tags[50:55])
+        bench.life.fanout.flush()
+        wire.backlog = 0
+        bench.now_s += 6
+        bench.feed(tags[55:60])
+        bench.life.fanout.flush()
+        assert bench.ended == []
+
     async def test_it_gets_the_sequence_headers_that_it_missed(self, tags: list[FlvTag], clip: ClipMaker) -> None:
         bench = Bench()
         slow, wire = bench.viewer()
@@ -292,6 +307,20 @@ class TestReconnect:
         assert [gap.reason for gap in bench.life.gaps] == ["reconnected"]
         assert bench.life.gaps[0].duration_ms == pytest.approx(10_000, abs=100)
         assert len({part.run.prefix for part in bench.parts}) == 1
+
+    async def test_frames_that_no_header_fits_are_not_sent(self, tags: list[FlvTag]) -> None:
+        bench = Bench()
+        _, wire = bench.viewer()
+        demuxer = FlvDemuxer()
+        found = [item for tag in tags[:10] for item in demuxer.push(tag) if isinstance(item, Track)]
+        early = next(track for track in found if track.kind is Kind.VIDEO)
+        late = replace(early, config=early.config[:3] + b"\x28" + early.config[4:])
+        bench.life.push([early, *video(10), late, *video(60, start=30_000)])
+        bench.life.end()
+        sent = [
+            tag for tag in FlvReader().feed(bytes(wire.data)) if tag.kind is TagKind.VIDEO and tag.body[1:2] == b"\1"
+        ]
+        assert len(sent) == sum(part.frames for part in bench.parts) == 60
 
     async def test_another_codec_makes_a_new_run_and_new_sequence_headers(
         self, tags: list[FlvTag], clip: ClipMaker

@@ -14,6 +14,7 @@ import pytest
 from onetake.engine.disk import MARKER, Disk
 from onetake.engine.options import RecordingOptions
 from onetake.engine.recorder import RecordingThread, RecordState
+from onetake.engine.ring import Ring
 from onetake.kit.ids import uuid7
 from onetake.media.fmp4 import Packager, Part
 from onetake.media.recording import WriterOptions, recording_place, video_files
@@ -162,6 +163,36 @@ def test_a_pre_roll_larger_than_the_queue_is_written_whole(tmp_path: Path, parts
     assert station.said == ["opened", "finished"]
     assert station.thread.progress.lost_parts == 0
     assert station.thread.progress.duration_s == pytest.approx(10, abs=0.1)
+
+
+def test_a_ring_does_not_keep_what_a_slow_disk_cannot_take(tmp_path: Path) -> None:
+    parts = make_parts(200)
+    size = parts[0].size_bytes
+    station = Station(tmp_path, replace(OPTIONS, queue_bytes=50 * size))
+    thread = station.thread  # not started: a disk that hangs
+    ring = Ring(5, lambda: 1000, lambda msn: "one", on_its_way=thread.on_its_way)
+    most = 0
+    for part in parts:
+        thread.put(part)
+        ring.add(part)
+        most = max(most, sum(segment.size_bytes for segment in ring.segments))
+    assert most < 80 * size
+    assert sum(segment.size_bytes for segment in ring.segments) < 30 * size
+
+
+def test_a_thread_that_cannot_even_close_its_file_says_that_it_has_finished(
+    tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = Station(tmp_path)
+    monkeypatch.setattr(station.thread._writer, "close", lambda: 1 / 0)
+    station.thread.begin(parts)
+    station.thread.finish()
+    station.thread.join(10)
+    assert station.said[-1] == "finished"
+    assert (station.thread.progress.state, station.thread.progress.reason) == (
+        RecordState.FINISHED,
+        "recording_failed",
+    )
 
 
 def test_only_whole_segments_are_held(tmp_path: Path, parts: list[Part]) -> None:

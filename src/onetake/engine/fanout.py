@@ -276,7 +276,7 @@ class Fanout:
         viewer.waiting = True
         viewer.skipped += messages
         self.skipped += messages
-        if self._now_s() - slow_since_s > self._limits.viewer_slow_s:
+        if self._now_s() - slow_since_s > self._limits.viewer_slow_s and not self._has_caught_up(viewer):
             self.leave(viewer)
             viewer.closed()
 

@@ -137,6 +137,9 @@ class Life:
 
     def _track(self, track: Track) -> None:
         self._tracks[track.kind] = track
+        if self._by_id.get(track.id, track) != track and self._packager.tracks is None:
+            # The packager has let go of them too: no header that viewers will get fits them.
+            self._waiting = [unit for unit in self._waiting if unit.track_id != track.id]
         self._by_id[track.id] = track
         self._normalizer.push(track)
         self._packager.set_track(track)

@@ -63,11 +63,14 @@ class Progress:
 
     def holds(self, msn: int) -> bool:
         """Whether the segment can be read from disk."""
-        return self.oldest_msn is not None and self.oldest_msn <= msn <= self.newest_msn and msn not in self.holes
+        newest = self.settled_msn if self.state is RecordState.FINISHED else self.newest_msn
+        return self.oldest_msn is not None and self.oldest_msn <= msn <= newest and msn not in self.holes
 
-    def on_its_way(self, msn: int) -> bool:
-        """Whether the queue decides about the segment: it may be on disk soon, or be lost."""
-        return self.state is not RecordState.FINISHED and self.settled_msn < msn and self.holds(msn)
+    def lose(self, msn: int) -> None:
+        """A part of the segment is missing. Of very many holes the oldest are forgotten."""
+        if len(self.holes) >= MAX_HOLES:
+            self.holes.discard(min(self.holes))
+        self.holes.add(msn)
 
     def note(self, part: Part) -> None:
         """A part is to be written."""
@@ -150,7 +153,7 @@ class RecordingThread(threading.Thread):
             limit = limit // 2 if self._overrun else limit
             if self.queued_bytes + part.size_bytes > limit:
                 self.progress.lost_parts += 1
-                self.progress.holes.add(part.msn)
+                self.progress.lose(part.msn)
                 if not self._overrun:
                     self._queue.put(_Overrun())
                 self._overrun = True
@@ -158,6 +161,14 @@ class RecordingThread(threading.Thread):
             self._overrun = False
             self.queued_bytes += part.size_bytes
         self._enqueue(_Waiting(part, part.size_bytes))
+
+    def on_its_way(self, msn: int) -> bool:
+        """Whether the queue, which holds its bytes, decides about a segment: it may be on disk soon, or be lost.
+
+        Never when the disk is too slow: what the queue cannot keep nobody else shall keep for it.
+        """
+        progress = self.progress
+        return not self._overrun and progress.settled_msn < msn and progress.holds(msn)
 
     @property
     def write_lag_ms(self) -> float:
@@ -192,8 +203,16 @@ class RecordingThread(threading.Thread):
             log.exception("recording %s ends", self.place.recording_id)
             self.progress.reason = UNFORESEEN
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        try:
             self._writer.close()
             self._tell_damage()
+        except Exception:
+            log.exception("recording %s: close", self.place.recording_id)
+            self.progress.reason = UNFORESEEN
+        finally:
             self.progress.state = RecordState.FINISHED
             self._report("finished")
 
@@ -251,15 +270,14 @@ class RecordingThread(threading.Thread):
     def _count(self, part: Part, written: bool) -> None:
         progress = self.progress
         if not written:
-            progress.holes.add(part.msn)
+            progress.lose(part.msn)
             return
         progress.duration_s += part.duration_s
         progress.size_bytes += part.size_bytes
 
     def _lose(self, part: Part) -> None:
         self.progress.lost_parts += 1
-        if len(self.progress.holes) < MAX_HOLES:
-            self.progress.holes.add(part.msn)
+        self.progress.lose(part.msn)
 
     def _look_after(self) -> None:
         """Every sync interval: sync although no part came, look at the free space, drop what left the window."""

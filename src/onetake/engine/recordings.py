@@ -158,7 +158,7 @@ class Recordings:
 
     def on_its_way(self, name: str, msn: int) -> bool:
         """Whether a segment waits in the queue of a recording or window: its bytes are in memory anyway."""
-        return any(one.thread.progress.on_its_way(msn) for one in self._of_session(name))
+        return any(one.thread.on_its_way(msn) for one in self._of_session(name))
 
     def _of_session(self, name: str) -> list[Recording]:
         now = [book[name] for book in (self.active, self.windows) if name in book]
