@@ -400,6 +400,11 @@ def test_progress_never_raises(pieces: list[bytes]) -> None:
             "Error opening input files: Input/output error",
             named.SourceUnreachable,
         ),
+        (
+            "[http @ 0x1] Stream ends prematurely at 5120, should be 18446744073709551615\n"
+            "[tcp @ 0x1] Connection reset by peer\nError opening input files: Input/output error",
+            named.SourceUnreachable,
+        ),
         ("Output file does not contain any stream", named.NoTracks),
         ("Connection to srt://1:1 failed: Connection timed out", named.SourceTimedOut),
         ("[rtmp @ 0x1] Cannot read RTMP handshake response", named.SourceUnreachable),

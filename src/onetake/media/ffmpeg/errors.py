@@ -209,13 +209,14 @@ _RULES = (
     _rule(r"does not contain any stream|matches no streams", NoTracks),
     _rule(r"Connection refused", SourceRefused),
     _rule(r"timed out|Operation not permitted within", SourceTimedOut),
-    # A page of unknown length that is no media: FFmpeg reads all of it for a format, and names only its end.
-    _rule(r"prematurely at [1-9]\d{2,}, should be 18446744073709551615[\s\S]*Error opening input", NotMedia),
     _rule(
         r"Network is unreachable|No route to host|Connection reset|Broken pipe|Cannot open connection|"
-        r"Cannot read RTMP handshake|Error opening input files?: (?:Input/output error|End of file)",
+        r"Cannot read RTMP handshake",
         SourceUnreachable,
     ),
+    # A page of unknown length that is no media: FFmpeg reads all of it for a format, and names only its end.
+    _rule(r"prematurely at [1-9]\d{2,}, should be 18446744073709551615[\s\S]*Error opening input", NotMedia),
+    _rule(r"Error opening input files?: (?:Input/output error|End of file)", SourceUnreachable),
     _rule(
         r"Invalid data found|moov atom not found|Error opening input files?: Invalid argument|"
         r"could not find codec parameters|Unknown format",
