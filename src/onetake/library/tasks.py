@@ -89,9 +89,9 @@ async def remove(ctx: JobContext) -> dict[str, Any]:
 @job("library.retention", queue="stats")
 async def expire(ctx: JobContext) -> dict[str, int]:
     """Move what is too old to the trash, and empty the trash of what has lain there for a week."""
-    expired, reads = 0, await _reads(ctx.settings)
+    expired = 0
     for _ in range(MAX_ROUNDS):
-        moved = await _expire_some(ctx, reads)
+        moved = await _expire_some(ctx, await _reads(ctx.settings))
         expired += moved
         ctx.check()
         if not moved:
@@ -205,7 +205,9 @@ async def _note_stills(ctx: JobContext, video: Video, seen: Format, result: dict
     async with ctx.finish(result) as session:
         row = await repository.get(session, video.id)
         if row is not None:
-            row.width, row.height, row.codecs, row.updated_at = seen.width, seen.height, seen.codecs, utc_now()
+            row.updated_at = utc_now()
+            if seen.codecs:  # else nothing could be read now: what is known stays
+                row.width, row.height, row.codecs = seen.width, seen.height, seen.codecs
             if "poster" in result:
                 row.thumbnail, row.storyboard = POSTER, None if video.is_live else STORYBOARD
     return result
