@@ -56,8 +56,8 @@ PUBLIC = frozenset(
         "POST /api/internal/media/callbacks",
     }
 )
-"""Routes that need no sign-in. /metrics asks for its own token; refresh and logout ask for the refresh cookie; videos
-and live sources are shown by their visibility; callbacks carry the media server's signature."""
+"""Routes that need no sign-in. /metrics asks for its own token; refresh asks for the refresh cookie, logout for that or
+a bearer token; videos and live sources are shown by their visibility; callbacks carry the media server's signature."""
 
 _bearer = HTTPBearer(
     scheme_name="bearer",
@@ -67,9 +67,13 @@ _bearer = HTTPBearer(
 )
 
 
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+"""The bearer token of a request, if it has one."""
+
+
 async def signed_in(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    credentials: Bearer,
     db: DatabaseDep,
     settings: SettingsDep,
     client: ClientDep,
@@ -97,7 +101,7 @@ SignedInUser = Annotated[Principal, Depends(signed_in)]
 
 async def maybe_signed_in(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    credentials: Bearer,
     db: DatabaseDep,
     settings: SettingsDep,
     client: ClientDep,
@@ -109,11 +113,6 @@ async def maybe_signed_in(
 
 
 MaybeSignedIn = Annotated[Principal | None, Depends(maybe_signed_in)]
-
-
-async def bearer_of(request: Request) -> HTTPAuthorizationCredentials | None:
-    """The bearer token of a request, for an endpoint that takes something else as well."""
-    return await _bearer(request)
 
 
 async def interactive(principal: SignedInUser) -> Principal:

@@ -7,7 +7,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader
 
 from onetake.accounts import service, sessions
 from onetake.accounts.access_tokens import AccessTokens
-from onetake.accounts.auth import Principal, SignedInUser, bearer_of, interactive, signed_in
+from onetake.accounts.auth import Bearer, Principal, SignedInUser, interactive, signed_in
 from onetake.accounts.endpoints import cookies
 from onetake.accounts.endpoints.views import me_view
 from onetake.accounts.errors import RegistrationClosed, WrongCredentials
@@ -150,6 +150,7 @@ async def refresh(
 async def logout(
     request: Request,
     response: Response,
+    credentials: Bearer,
     db: DatabaseDep,
     settings: SettingsDep,
     client: ClientDep,
@@ -158,7 +159,6 @@ async def logout(
 
     Without the `X-CSRF` header: that of the bearer token, for programs that keep no cookies.
     """
-    credentials = await bearer_of(request)
     if credentials is not None and cookies.CSRF_HEADER not in request.headers:
         person = await interactive(await signed_in(request, credentials, db, settings, client))
         async with db.write() as session:

@@ -107,7 +107,8 @@ def _state_security(operation: dict[str, Any], public: bool) -> None:
     """Cookie and header are needed at once, which FastAPI lists as alternatives; a public route can do without."""
     security = operation.get("security", [])
     if {"refreshCookie": []} in security:
-        operation["security"] = [{"refreshCookie": [], "csrfHeader": []}]
+        others = [scheme for scheme in security if scheme == {"bearer": []}]
+        operation["security"] = [{"refreshCookie": [], "csrfHeader": []}, *others]
     elif public and security:
         operation["security"] = [*security, {}]
 
