@@ -119,6 +119,7 @@ _WORDS = [
     ("@daily", "every day at 00:00", "每天 00:00"),
     ("0 20 * * 0", "Sunday at 20:00", "周日 20:00"),
     ("0 0 13 * 5", "on day 13 of the month or Friday at 00:00", "每月13日或周五 00:00"),
+    ("0 0 1 1 *", "on day 1 of the month in January at 00:00", "每年1月1日 00:00"),
     ("0 6,18 1 1-3 *", "on day 1 of the month in January–March at 06:00, 18:00", "1月–3月 每月1日 06:00、18:00"),
     ("*/5 8-18 * * *", "every day every 5 minutes (08:00–18:00)", "每天 每5分钟 (08:00–18:00)"),
     ("0 */6 * * *", "every 6 hours at minute 0", "每6小时第0分"),

@@ -21,6 +21,7 @@ class _Words:
     every_day: str
     day_list: str
     month_list: str
+    day_of_month: str
     every_minute: str
     every_n_minutes: str
     every_hour_at: str
@@ -43,6 +44,7 @@ _EN = _Words(
     every_day="every day",
     day_list="on day {list} of the month",
     month_list="in {list}",
+    day_of_month="",
     every_minute="every minute",
     every_n_minutes="every {n} minutes",
     every_hour_at="every hour at minute {list}",
@@ -61,6 +63,7 @@ _CN = _Words(
     every_day="每天",
     day_list="每月{list}日",
     month_list="{list}",
+    day_of_month="每年{month}{list}日",
     every_minute="每分钟",
     every_n_minutes="每{n}分钟",
     every_hour_at="每小时第{list}分",
@@ -79,6 +82,7 @@ _TW = _Words(
     every_day="每天",
     day_list="每月{list}日",
     month_list="{list}",
+    day_of_month="每年{month}{list}日",
     every_minute="每分鐘",
     every_n_minutes="每{n}分鐘",
     every_hour_at="每小時第{list}分",
@@ -132,6 +136,9 @@ def _minutes(minutes: tuple[int, ...] | None, words: _Words) -> str:
 
 def _dates(cron: Cron, words: _Words) -> str:
     """The day and month pieces; empty when every day will do."""
+    if cron.days and cron.months and len(cron.months) == 1 and not cron.weekdays and words.day_of_month:
+        month, days = _month(words, cron.months[0]), _ranges(cron.days, words, str)
+        return words.day_of_month.format(month=month, list=days)
     days = words.day_list.format(list=_ranges(cron.days, words, str)) if cron.days else ""
     weekdays = _weekdays(cron.weekdays, words) if cron.weekdays else ""
     date = words.either.join(piece for piece in (days, weekdays) if piece)
