@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 from av.container import InputContainer
@@ -77,17 +77,16 @@ def inspect(path: Path, container: Container) -> dict[str, Any]:
         }
 
 
-class Pictures:
+class Pictures(Protocol):
     """Pictures of a title by time, by way of keyframes. Times in seconds from its start."""
 
-    duration_s: float = 0.0
+    duration_s: float
 
     def at(self, time_s: float, *, exact: bool = False) -> VideoFrame | None:
         """The keyframe at or before `time_s`, with `exact` the very picture; None when there is none to decode."""
-        raise NotImplementedError
 
 
-class FilePictures(Pictures):
+class FilePictures:
     """Pictures of any file, by the demuxer's own seeking."""
 
     def __init__(self, media: InputContainer) -> None:
@@ -113,7 +112,7 @@ class FilePictures(Pictures):
             yield from packet.decode()
 
 
-class IndexedPictures(Pictures):
+class IndexedPictures:
     """Pictures of our own recording: its index tells where the keyframe parts lie, so nothing else is read."""
 
     def __init__(self, videos: list[Path]) -> None:
