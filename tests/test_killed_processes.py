@@ -110,16 +110,22 @@ def test_a_recording_goes_on_after_the_media_server_when_its_source_returns(
         assert station.media(play["hls_url"]).text.count("#EXT-X-MAP") == 2, "not in a new file"
 
 
-@pytest.mark.slow
-def test_a_recording_is_interrupted_when_its_source_does_not_return(
-    server: Server, station: Station, clip: Path
-) -> None:
-    source, url = station.push_source(grace_s=3)
+def cut_off(server: Server, station: Station, clip: Path, *, grace_s: int) -> tuple[int, int, float]:
+    """A source that is recorded, its task and recorded seconds; media server and encoder end, neither waits."""
+    source, url = station.push_source(grace_s=grace_s)
     with pushing(clip, url):
         station.until_live(source)
         task = station.record(source)
         recorded = station.until_recorded(source, 4)["duration"]
         replace_process(server, LIVE)
+    return source, task, recorded
+
+
+@pytest.mark.slow
+def test_a_recording_is_interrupted_when_its_source_does_not_return(
+    server: Server, station: Station, clip: Path
+) -> None:
+    source, task, recorded = cut_off(server, station, clip, grace_s=3)
     done = station.until_ended(task)
     assert (done["status"], done["error_code"]) == ("interrupted", "interrupted")
     assert done["error_message"]
@@ -131,12 +137,7 @@ def test_a_recording_is_interrupted_when_its_source_does_not_return(
 def test_a_recording_whose_source_does_not_return_is_ended_by_stop(
     server: Server, station: Station, clip: Path
 ) -> None:
-    source, url = station.push_source(grace_s=120)
-    with pushing(clip, url):
-        station.until_live(source)
-        task = station.record(source)
-        recorded = station.until_recorded(source, 4)["duration"]
-        replace_process(server, LIVE)
+    source, task, recorded = cut_off(server, station, clip, grace_s=120)
     station.until(f"/api/sources/{source}/status", lambda status: not status["online"])
     assert station.call("GET", f"/api/tasks/{task}")["status"] == "recording"
     station.call("POST", f"/api/sources/{source}/record/stop")

@@ -101,6 +101,15 @@ class Bench:
         self.life.fanout.join(viewer)
         return viewer, wire
 
+    def fallen_behind(self, tags: list[FlvTag]) -> tuple[Viewer, Wire]:
+        """A viewer of the first fifty tags that is too slow for the others."""
+        viewer, wire = self.viewer()
+        self.feed(tags[:50])
+        wire.backlog = 2000
+        self.feed(tags[50:])
+        self.life.fanout.flush()
+        return viewer, wire
+
 
 def outputs_of(flv: bytes | bytearray) -> list[Output]:
     """Everything in FLV bytes."""
@@ -222,11 +231,7 @@ class TestSlowViewer:
         self, tags: list[FlvTag], backlog: int, is_back: bool
     ) -> None:
         bench = Bench(batch_ms=0)
-        slow, wire = bench.viewer()
-        bench.feed(tags[:50])
-        wire.backlog = 2000
-        bench.feed(tags[50:100])
-        bench.life.fanout.flush()
+        slow, wire = bench.fallen_behind(tags[:100])
         wire.backlog = backlog
         bench.feed(tags[100:])
         bench.life.fanout.flush()
@@ -234,11 +239,7 @@ class TestSlowViewer:
 
     async def test_it_is_not_cut_off_while_it_waits_for_a_keyframe(self, tags: list[FlvTag]) -> None:
         bench = Bench(batch_ms=0)
-        _, wire = bench.viewer()
-        bench.feed(tags[:50])
-        wire.backlog = 2000
-        bench.feed(tags[50:55])
-        bench.life.fanout.flush()
+        _, wire = bench.fallen_behind(tags[:55])
         wire.backlog = 0
         bench.now_s += 6
         bench.feed(tags[55:60])
