@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,14 @@ class Node:
         self._program = ("-m", "onetake.engine") if program is None else ("-c", program)
         self._env = {**os.environ, **(env or {})}
         self.process: asyncio.subprocess.Process | None = None
+        self.log = data_dir.parent / "node.log"
 
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start the process."""
         ports = ("--rtmp-port", self.rtmp_port, "--http-port", self.http_port, "--files-port", self.files_port)
         what = ("--standalone", "--role", "live", "--min-free-mb", 1, "--data-dir", self.data_dir)
         arguments = [*self._wrapper, sys.executable, *self._program, *map(str, (*what, *ports))]
-        with (self.data_dir.parent / "node.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, env=self._env, stderr=log)
         return self.process
 
@@ -110,6 +111,9 @@ async def node(
     try:
         await made.start()
         yield made
+    except BaseException:
+        print(made.log.read_text(errors="replace")[-20_000:], file=sys.stderr)
+        raise
     finally:
         await made.end(signal.SIGKILL)
 
@@ -149,13 +153,14 @@ def tracer() -> str:
 
 
 @asynccontextmanager
-async def tracing(server: Node, path: Path, inject: str) -> AsyncIterator[Path]:
-    """A running node whose calls on `path` are tampered with (strace's `-e inject=`); gives the trace of them."""
+async def tracing(server: Node, paths: Sequence[Path], inject: str) -> AsyncIterator[Path]:
+    """A running node whose calls on `paths` are tampered with (strace's `-e inject=`); gives the trace of them."""
     assert server.process
     calls = inject.partition(":")[0]
     trace = server.data_dir.parent / "trace"
-    command = [tracer(), "-f", "-qq", "-y", "-o", str(trace), "-P", str(path), "-e", f"trace={calls}"]
-    process = await asyncio.create_subprocess_exec(*command, "-e", f"inject={inject}", "-p", str(server.process.pid))
+    command = [tracer(), "-f", "-qq", "-y", "-o", str(trace), "-e", f"trace={calls}", "-e", f"inject={inject}"]
+    only = [option for path in paths for option in ("-P", str(path))]
+    process = await asyncio.create_subprocess_exec(*command, *only, "-p", str(server.process.pid))
     try:
         threads = Path(f"/proc/{server.process.pid}/task")
         async with asyncio.timeout(10):
