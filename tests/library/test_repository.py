@@ -74,6 +74,14 @@ class TestFind:
         assert await titles(database, "不存在") == []
         assert len(await titles(database, "")) == 6
 
+    @pytest.mark.parametrize("text", ["???", "。。", "%", "_", "！ ？"])
+    async def test_punctuation_alone_finds_nothing(self, database: Database, text: str) -> None:
+        async with database.write() as session:
+            await put(session, [video(1, "为什么？？？"), video(2, "100%_done"), video(3, "。。")])
+        assert await titles(database, text) == []
+        assert await titles(database, text, is_live=False, source_type="recorded") == []
+        assert len(await titles(database, f"{text} 什么")) == 1
+
     async def test_filters_and_the_shelves_of_an_audience(self, database: Database) -> None:
         async with database.write() as session:
             await put(

@@ -31,7 +31,20 @@ def test_query_words_grams_and_single_characters() -> None:
     assert query.words == ("直播", "ok", "猫")
     assert query.grams == ("直播", "ok")
     assert query.prefixes == ("猫",)
-    assert not parse_query(" %_!? ")
+
+
+@pytest.mark.parametrize("text", [" %_!? ", "???", "。。", "？", "—", "\u200b", "🎉"])
+def test_a_query_without_a_letter_or_digit_is_hopeless(text: str) -> None:
+    query = parse_query(text)
+    assert query
+    assert query.is_hopeless
+    assert query.words == ()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\u3000\t"])
+def test_a_blank_query_asks_for_nothing(text: str) -> None:
+    assert not parse_query(text)
+    assert parse_query("？数学").is_hopeless is False
 
 
 @given(title=st.text(max_size=128), data=st.data())

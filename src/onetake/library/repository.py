@@ -62,7 +62,7 @@ class VideoFilter:
     """What a list shows; None means any. Times are inclusive below and exclusive above."""
 
     shelves: tuple[Shelf, ...]
-    query: Query = field(default_factory=lambda: Query((), (), ()))
+    query: Query = field(default_factory=Query)
     source_id: int | None = None
     source_type: str | None = None
     is_live: bool | None = None
@@ -78,6 +78,8 @@ async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: 
     A list that ends below the limit is sorted as a whole, at no more cost than counting it. A longer one is so dense
     that a page is soon met on the index of its order.
     """
+    if wanted.query.is_hopeless:
+        return [], 0
     grams = await _grams(session, wanted.query)
     if any(gram.titles == 0 for gram in grams):
         return [], 0

@@ -35,21 +35,26 @@ def title_grams(title: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed query: every word must be contained; `grams` must exist, `prefixes` are its one-character words."""
+    """A parsed query: every word must be contained; `grams` must exist, `prefixes` are its one-character words.
 
-    words: tuple[str, ...]
-    grams: tuple[str, ...]
-    prefixes: tuple[str, ...]
+    `is_hopeless`: something was typed that no title can be found by, such as “???”; that finds nothing.
+    """
+
+    words: tuple[str, ...] = ()
+    grams: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    is_hopeless: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.words)
+        return bool(self.words) or self.is_hopeless
 
 
 def parse_query(text: str) -> Query:
-    """The words of what a person typed; an empty query when nothing searchable is left. Never raises."""
+    """The words of what a person typed; blank asks for nothing, and so for everything. Never raises."""
     words = tuple(dict.fromkeys(fold(text[:MAX_QUERY_CHARS]).split()))[:MAX_QUERY_WORDS]
     grams = tuple(dict.fromkeys(gram for word in words for gram in _pairs(word)))
-    return Query(words, grams, tuple(word for word in words if len(word) == 1))
+    prefixes = tuple(word for word in words if len(word) == 1)
+    return Query(words, grams, prefixes, is_hopeless=not words and bool(text.strip()))
 
 
 def like_pattern(word: str) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 from fastapi.requests import HTTPConnection
+from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from onetake.infra.db import Database
@@ -77,7 +78,7 @@ PageDep = Annotated[PageRequest, Depends(_page)]
 MAX_ID = 2**63 - 1
 IdPath = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the row.", examples=[1])]
 SearchText = Annotated[
-    str | None,
+    Annotated[str, StringConstraints(strip_whitespace=True)] | None,
     Query(
         max_length=100,
         pattern=r"^[^\x00-\x1f\x7f]*$",

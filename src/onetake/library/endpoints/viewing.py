@@ -85,6 +85,7 @@ async def list_videos(
 ) -> Page[VideoView]:
     """Videos that the caller may see, the newest first. `q` finds every word in titles, Chinese included.
 
+    Words are letters and digits: a `q` of other characters alone finds nothing, a blank one asks for everything.
     `total` is counted up to 10 001: show more as "10000+". Pages end there too.
     """
     order, *more = parse_sort(sort, SORTABLE, default="-created_at")
