@@ -30,6 +30,25 @@ def filled(segments: int, ring: Ring | None = None) -> Ring:
     return ring
 
 
+class TestNewestKeyframe:
+    def test_it_is_the_last_part_that_can_be_decoded_by_itself(self) -> None:
+        ring = Ring(10)
+        assert ring.newest_keyframe() is None
+        filled(3, ring)
+        found = ring.newest_keyframe()
+        assert found is not None
+        assert (found.msn, found.index_in_segment) == (2, 0)
+        ring.add(part(3, 0, keyframe=False))
+        assert ring.newest_keyframe() is found
+
+    def test_one_that_has_left_memory_is_none(self) -> None:
+        ring = filled(1, Ring(2, window_s=lambda: 100.0, asset_of=lambda msn: "asset"))
+        for index in range(20):
+            ring.add(part(1 + index // 5, index % 5, keyframe=False))
+        assert not ring.segments[0].in_memory
+        assert ring.newest_keyframe() is None
+
+
 class TestWindow:
     def test_whole_segments_older_than_the_ring_leave(self) -> None:
         ring = filled(20)

@@ -1,6 +1,9 @@
 """What the child does, called in this process with files of our own making, and how it answers failures."""
 
+import base64
+import io
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,20 @@ def test_recordings_are_read_by_their_index(tmp_path: Path) -> None:
     for at_s in (None, 0.0, 2.1, 5.9, 99.0):
         assert "ok" in answer("poster", told(tmp_path, tmp_path, paths=paths, own=True, container="mov", at_s=at_s))
     assert answer("storyboard", told(tmp_path, tmp_path, paths=paths, own=True, container="mov"))["ok"]["tiles"] == 6
+
+
+def given(monkeypatch: pytest.MonkeyPatch, media: bytes) -> dict[str, Any]:
+    """The answer of the still maker for what it has to read."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(media)))
+    return answer("still", {})
+
+
+def test_a_still_of_what_it_is_given_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = record(tmp_path).parts[0]
+    found = given(monkeypatch, part.run.init + part.data)
+    assert base64.b64decode(found["ok"]["jpeg"]).startswith(b"\xff\xd8")
+    for torn in (b"", part.run.init[:100], part.run.init, part.run.init + part.data[:50]):
+        assert given(monkeypatch, torn)["error"] == "not_media"
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,21 @@ async def test_silence_and_wall_time_end_a_hanging_tool(tmp_path: Path) -> None:
         await run(hanging, LIMITS, timeout_s=60, on_progress=lambda report: None, silence_s=0.2)
 
 
+@pytest.mark.parametrize("size_bytes", [0, 1, 5_000_000])
+async def test_a_tool_is_given_something_to_read(tmp_path: Path, size_bytes: int) -> None:
+    reader = script(tmp_path, "import sys; print(len(sys.stdin.buffer.read()))")
+    out = await read_output(reader, LIMITS, timeout_s=20, max_bytes=100, stdin=bytes(size_bytes))
+    assert int(out) == size_bytes
+
+
+async def test_a_tool_that_does_not_read_what_it_is_given_does_no_harm(tmp_path: Path) -> None:
+    deaf = script(tmp_path, "print('done')")
+    assert await read_output(deaf, LIMITS, timeout_s=20, max_bytes=100, stdin=bytes(5_000_000)) == b"done\n"
+    stuck = script(tmp_path, "import time; time.sleep(600)")
+    with pytest.raises(named.LimitExceeded):
+        await read_output(stuck, LIMITS, timeout_s=0.5, max_bytes=100, stdin=bytes(5_000_000))
+
+
 async def test_endless_output_is_cut(tmp_path: Path) -> None:
     with pytest.raises(named.LimitExceeded):
         await read_output(script(tmp_path, "while True: print('x' * 1000)"), LIMITS, timeout_s=60, max_bytes=100_000)

@@ -12,7 +12,15 @@ from tests.engine.recorded import record
 from onetake.media.ffmpeg import ToolError, binary
 from onetake.media.ffmpeg import errors as named
 from onetake.media.recording import video_files
-from onetake.media.stills import STILL_LIMITS, Storyboard, make_poster, make_storyboard, tile_interval_s, webvtt
+from onetake.media.stills import (
+    STILL_LIMITS,
+    Storyboard,
+    make_poster,
+    make_still,
+    make_storyboard,
+    tile_interval_s,
+    webvtt,
+)
 
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25"]
 
@@ -52,6 +60,27 @@ async def test_poster_of_a_recording_is_small_and_of_its_first_tenth(tmp_path: P
     assert 0.3 < time_s < 0.8
     assert size_of(target) == (320, 180)
     assert [path.name for path in recorded.folder.iterdir() if path.suffix == ".part"] == []
+
+
+@pytest.mark.parametrize("clip", ["short_gop", "bframes"])
+async def test_a_still_is_the_first_picture_of_a_part(clip: str, tmp_path: Path) -> None:
+    parts = record(tmp_path, clip).parts
+    first = next(part for part in reversed(parts) if part.independent)
+    target = tmp_path / "still.jpg"
+    target.write_bytes(await make_still(first.run.init + first.data))
+    assert size_of(target) == (320, 180)
+
+
+@pytest.mark.parametrize("media", [b"", b"\0" * 4096, b"RIFF" + bytes(200), b"<html>" * 100])
+async def test_what_is_no_media_gives_no_still(media: bytes) -> None:
+    with pytest.raises(named.NotMedia):
+        await make_still(media)
+
+
+async def test_a_still_of_sound_alone_is_refused(tmp_path: Path) -> None:
+    part = record(tmp_path, "audio_only").parts[0]
+    with pytest.raises(named.NoTracks):
+        await make_still(part.run.init + part.data)
 
 
 async def test_poster_at_an_exact_time_is_the_very_picture(stairs: Path, tmp_path: Path) -> None:

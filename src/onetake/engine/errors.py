@@ -29,6 +29,13 @@ class MediaNotFound(NotFound):
     text = Text(en="There is no such piece of media.", zh_cn="没有这段媒体。", zh_tw="沒有這段媒體。")
 
 
+class PictureNotFound(NotFound):
+    """A stream without pictures, or none of it is there yet."""
+
+    code = "picture_not_found"
+    text = Text(en="There is no picture of it yet.", zh_cn="暂时没有画面。", zh_tw="暫時沒有畫面。")
+
+
 class ViewerSentAway(Forbidden):
     """An anonymous viewer whom an operator has kicked, for a while."""
 

@@ -1,4 +1,6 @@
-"""The live HTTP port (:8080): HTTP-FLV here, LL-HLS in `hls_live`, control in `control`. No disk is touched.
+"""The live HTTP port (:8080): HTTP-FLV here, LL-HLS in `hls_live`, pictures in `live_posters`, control in `control`.
+
+No disk is touched.
 
 Every media URL also exists below `/t/<token>/`; relative URLs of playlists inherit the token.
 """
@@ -19,6 +21,7 @@ from onetake.engine.fanout import (
 )
 from onetake.engine.hls_live import HlsLive
 from onetake.engine.listener import note_request
+from onetake.engine.live_posters import LivePosters
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
 from onetake.engine.streams import StreamHub
@@ -99,12 +102,13 @@ async def answer_preflight(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def media_app(hub: StreamHub, players: Players, hls: HlsLive) -> web.Application:
+def media_app(hub: StreamHub, players: Players, hls: HlsLive, posters: LivePosters) -> web.Application:
     """The application of the live port with its media routes."""
     app = web.Application(middlewares=[note_request, answer_errors, answer_preflight], client_max_size=MAX_BODY_BYTES)
     flv = FlvLive(hub, players)
     for prefix in ("", TOKEN):
         app.router.add_get(f"{prefix}/live/{NAME}.flv", flv.get)
+        app.router.add_get(f"{prefix}/live/{NAME}/poster.jpg", posters.get)
         hls.add_to(app, f"{prefix}/live/{NAME}")
     app.on_response_prepare.append(allow_any_origin)
     app.on_response_prepare.append(name_server)

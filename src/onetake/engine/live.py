@@ -16,6 +16,7 @@ from onetake.engine.hls_live import HlsLive
 from onetake.engine.hooks import HookClient, HookOptions, Hooks, client_event
 from onetake.engine.http_live import media_app
 from onetake.engine.listener import listening
+from onetake.engine.live_posters import LivePosters
 from onetake.engine.metrics import MediaMetrics
 from onetake.engine.options import MediaOptions
 from onetake.engine.players import Players
@@ -59,6 +60,7 @@ class LiveServer:
         self.pulls = Pulls(options, self.store, self.hub, self._is_wanted)
         self.hub.bring_with(self.pulls.bring)
         self.registry = LiveRegistry(self.hub, self.players, self.recordings, self.pulls, self.relay.changed)
+        self.posters = LivePosters(self.hub, self.players)
         self.rtmp = RtmpServer(options, self.hub, self.players)
         self.http_port = options.http_port
         self._stack = contextlib.AsyncExitStack()
@@ -92,6 +94,7 @@ class LiveServer:
         self._stack.push_async_callback(self.sequence.flush)
         self._stack.push_async_callback(self._drain)
         options = self.options
+        self._stack.push_async_callback(self.posters.close)
         served = listening(self._application(), options.bind, options.http_port, options.limits)
         self.http_port = await self._stack.enter_async_context(served)
         await self.rtmp.start()
@@ -118,7 +121,7 @@ class LiveServer:
 
     def _application(self) -> web.Application:
         options = self.options
-        app = media_app(self.hub, self.players, HlsLive(options, self.hub, self.players))
+        app = media_app(self.hub, self.players, HlsLive(options, self.hub, self.players), self.posters)
         guard = ControlGuard(options.control_secret, options.standalone)
         metrics = MediaMetrics(self.registry, self.viewers, self.hooks)
         control = Control(

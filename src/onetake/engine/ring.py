@@ -122,6 +122,16 @@ class Ring:
                 start = place
         return [part for segment in segments[-1 if start is None else start :] for part in segment.parts]
 
+    def newest_keyframe(self) -> Part | None:
+        """The newest part in memory that can be decoded by itself."""
+        for segment in reversed(self.segments):
+            for part in reversed(segment.parts):
+                if part.independent:
+                    return part
+            if not segment.in_memory:
+                break
+        return None
+
     async def wait(self, ready: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until `ready()` after some part; False on timeout. Raises `Gone` when the stream ends first."""
         until = asyncio.get_running_loop().time() + timeout_s

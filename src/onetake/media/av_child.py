@@ -4,6 +4,7 @@ Started by `probe.call_child` with limits. The answer is `{"ok": …}` or `{"err
 limit or a signal leaves no answer, which the parent names.
 """
 
+import base64
 import contextlib
 import errno
 import json
@@ -26,6 +27,7 @@ from onetake.media.stills import (
     MAX_TILES,
     PLACES,
     POSTER_MAX_PX,
+    STILL_MAX_PX,
     TILE_MAX_PX,
     Storyboard,
     tile_interval_s,
@@ -75,6 +77,16 @@ def storyboard(told: Mapping[str, Any]) -> dict[str, Any]:
         Path(told["target"]).write_bytes(sheet.jpeg())
         Path(told["vtt"]).write_text(webvtt(board, pictures.duration_s), encoding="utf-8")
     return asdict(board)
+
+
+def still(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The first picture of the MP4 on stdin, as JPEG in Base64: no disk is touched."""
+    with opened(sys.stdin.buffer.read(), Container.MP4) as media:
+        frame = FilePictures(media).at(0.0)
+        if frame is None:
+            raise NotMedia
+        picture = jpeg(frame, *fitted(frame, STILL_MAX_PX, STILL_MAX_PX))
+    return {"jpeg": base64.b64encode(picture).decode()}
 
 
 class _Sheet:
@@ -153,6 +165,7 @@ def _pictures(told: Mapping[str, Any]) -> Iterator[Pictures]:
 VERBS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "probe": probe,
     "poster": poster,
+    "still": still,
     "storyboard": storyboard,
 }
 

@@ -114,15 +114,17 @@ def probe_own(path: Path) -> Probe:
     return _within_bounds(Probe.from_dict(inspect(path, Container.MP4)))
 
 
-async def call_child(verb: str, told: Mapping[str, Any], limits: Limits, timeout_s: float) -> dict[str, Any]:
-    """Have `onetake.media.av_child` do one thing with PyAV and return its answer.
+async def call_child(
+    verb: str, told: Mapping[str, Any], limits: Limits, timeout_s: float, *, stdin: bytes | None = None
+) -> dict[str, Any]:
+    """Have `onetake.media.av_child` do one thing with PyAV, with `stdin` to read, and return its answer.
 
     Raises:
         ToolError: the named error that it answered, or how it ended.
     """
     argv = [sys.executable, "-I", "-m", "onetake.media.av_child", verb, json.dumps(told)]
     try:
-        out = await read_output(argv, limits, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES)
+        out = await read_output(argv, limits, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES, stdin=stdin)
     except named.ToolError as error:
         # A decoder that crashed or was stopped by a limit says nothing of its own.
         raise named.LimitExceeded(code=error.exit_code) if (error.exit_code or 0) < 0 else error from None

@@ -1,5 +1,6 @@
-"""Posters and storyboards (sprite sheet and WebVTT), made in a child with limits from keyframes only."""
+"""Posters, stills and storyboards (sprite sheet and WebVTT), made in a child with limits from keyframes only."""
 
+import base64
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,12 @@ from onetake.media.probe import call_child, container_of
 from onetake.media.sniff import Container
 
 STILL_LIMITS = Limits(address_space_bytes=3 << 30, cpu_s=300, file_bytes=32 << 20, open_files=128, no_network=True)
+LIVE_LIMITS = Limits(address_space_bytes=3 << 30, cpu_s=10, file_bytes=0, open_files=64, nice=10, no_network=True)
 POSTER_TIMEOUT_S = 60.0
+STILL_TIMEOUT_S = 20.0
 STORYBOARD_TIMEOUT_S = 300.0
 POSTER_MAX_PX = 1280
+STILL_MAX_PX = 800
 TILE_MAX_PX = (160, 160)
 COLUMNS = 10
 MAX_TILES = 100
@@ -54,6 +58,20 @@ async def make_poster(
     with _replacing(target):
         answer = await call_child("poster", told, limits, POSTER_TIMEOUT_S)
     return float(answer["time_s"])
+
+
+async def make_still(media: bytes, *, limits: Limits = LIVE_LIMITS) -> bytes:
+    """A JPEG (at most 800 px) of the first picture of `media`, which begins with a keyframe; nothing is written.
+
+    Args:
+        media: an init and parts of ours (fragmented MP4).
+        limits: of the child, which steps back for everybody else.
+
+    Raises:
+        ToolError: the named error. NoTracks without video.
+    """
+    answer = await call_child("still", {}, limits, STILL_TIMEOUT_S, stdin=media)
+    return base64.b64decode(answer["jpeg"])
 
 
 async def make_storyboard(

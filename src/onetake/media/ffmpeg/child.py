@@ -70,7 +70,13 @@ class Child:
 
     @classmethod
     async def start(
-        cls, argv: Sequence[str], limits: Limits, *, stdout: bool = False, cwd: Path | None = None
+        cls,
+        argv: Sequence[str],
+        limits: Limits,
+        *,
+        stdout: bool = False,
+        cwd: Path | None = None,
+        stdin: bytes | None = None,
     ) -> "Child":
         """Start `argv` (its first element an absolute path).
 
@@ -79,6 +85,7 @@ class Child:
             limits: what it may use.
             stdout: whether `stdout` is a pipe to be read; else it goes nowhere.
             cwd: the child's own folder, default `/`.
+            stdin: what it is given to read; whatever it does not take is lost. None: it has nothing to read.
 
         Raises:
             ToolMissing: it cannot be started.
@@ -89,7 +96,7 @@ class Child:
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", _LAUNCHER, told, *argv),
-                stdin=DEVNULL,
+                stdin=DEVNULL if stdin is None else PIPE,
                 stdout=PIPE if stdout else DEVNULL,
                 stderr=PIPE,
                 cwd=cwd or "/",
@@ -99,6 +106,9 @@ class Child:
             )
         except OSError as error:
             raise ToolMissing(reason=str(error)) from error
+        if process.stdin is not None:
+            process.stdin.write(stdin or b"")
+            process.stdin.close()
         return cls(process)
 
     @property
@@ -159,10 +169,15 @@ class Child:
 
 @asynccontextmanager
 async def running(
-    argv: Sequence[str], limits: Limits, *, stdout: bool = False, cwd: Path | None = None
+    argv: Sequence[str],
+    limits: Limits,
+    *,
+    stdout: bool = False,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
 ) -> AsyncIterator[Child]:
     """A child that is surely dead when the block is left, also by an exception or cancellation."""
-    child = await Child.start(argv, limits, stdout=stdout, cwd=cwd)
+    child = await Child.start(argv, limits, stdout=stdout, cwd=cwd, stdin=stdin)
     try:
         yield child
     finally:
@@ -202,8 +217,10 @@ async def run(
         raise LimitExceeded from None
 
 
-async def read_output(argv: Sequence[str], limits: Limits, *, timeout_s: float, max_bytes: int) -> bytes:
-    """Run a tool to its end and return what it wrote to stdout, at most `max_bytes`.
+async def read_output(
+    argv: Sequence[str], limits: Limits, *, timeout_s: float, max_bytes: int, stdin: bytes | None = None
+) -> bytes:
+    """Run a tool to its end, with `stdin` to read, and return what it wrote to stdout, at most `max_bytes`.
 
     Raises:
         ToolError: as `run`; `LimitExceeded` also when it wrote more.
@@ -211,7 +228,7 @@ async def read_output(argv: Sequence[str], limits: Limits, *, timeout_s: float, 
     parts: list[bytes] = []
     left = max_bytes
     try:
-        async with asyncio.timeout(timeout_s), running(argv, limits, stdout=True) as child:
+        async with asyncio.timeout(timeout_s), running(argv, limits, stdout=True, stdin=stdin) as child:
             while data := await child.stdout.read(min(left + 1, PIPE_BYTES)):
                 left -= len(data)
                 if left < 0:
