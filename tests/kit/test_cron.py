@@ -68,6 +68,26 @@ class TestRuns:
         found = runs("0 0 13 * 5", datetime(2026, 12, 5, tzinfo=UTC), SHANGHAI)
         assert found == ["2026-12-11T00:00:00+08:00", "2026-12-13T00:00:00+08:00", "2026-12-18T00:00:00+08:00"]
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("0 0 */2 * 1", ["2026-12-07", "2026-12-21", "2027-01-11"]),
+            ("0 0 */2 * */6", ["2026-12-05", "2026-12-13", "2026-12-19"]),
+            ("0 0 13 * */5", ["2026-12-13", "2027-06-13", "2027-08-13"]),
+            ("0 0 *,13 * 5", ["2026-12-11", "2026-12-18", "2026-12-25"]),
+            ("0 0 1-31 * 5", ["2026-12-05", "2026-12-06", "2026-12-07"]),
+            ("0 0 13 * 0-6", ["2026-12-05", "2026-12-06", "2026-12-07"]),
+            ("0 0 29 2 */7", ["2032-02-29", "2060-02-29", "2088-02-29"]),
+        ],
+    )
+    def test_a_day_field_that_begins_with_a_star_means_both(self, text: str, expected: list[str]) -> None:
+        found = parse_cron(text).next_runs(datetime(2026, 12, 4, 15, tzinfo=UTC), SHANGHAI, 3)
+        assert [run.date().isoformat() for run in found] == expected
+
+    def test_the_rarest_date_is_found(self) -> None:
+        found = parse_cron("0 0 29 2 */7").next_runs(datetime(2088, 3, 1, tzinfo=UTC), SHANGHAI, 1)
+        assert [run.year for run in found] == [2128]
+
     def test_leap_days(self) -> None:
         assert runs("0 0 29 2 *", datetime(2026, 1, 1, tzinfo=UTC), SHANGHAI, 1) == ["2028-02-29T00:00:00+08:00"]
 
@@ -104,8 +124,9 @@ class TestRefused:
         assert caught.value.field == "cron_expr"
 
     def test_no_such_date(self) -> None:
-        with pytest.raises(NeverRuns):
-            parse_cron("0 0 30,31 2 *")
+        for text in ("0 0 30,31 2 *", "0 0 30 2 */2"):
+            with pytest.raises(NeverRuns):
+                parse_cron(text)
 
     @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "A" * 500, "\0"])
     def test_no_such_zone(self, name: str) -> None:
@@ -119,6 +140,9 @@ _WORDS = [
     ("@daily", "every day at 00:00", "每天 00:00"),
     ("0 20 * * 0", "Sunday at 20:00", "周日 20:00"),
     ("0 0 13 * 5", "on day 13 of the month or Friday at 00:00", "每月13日或周五 00:00"),
+    ("0 0 13 * */6", "on day 13 of the month falling on Saturday and Sunday at 00:00", "每月13日且逢周六和周日 00:00"),
+    ("0 0 */15 * 1", "on day 1, 16, 31 of the month falling on Monday at 00:00", "每月1、16、31日且逢周一 00:00"),
+    ("0 0 1-31 * 1", "every day at 00:00", "每天 00:00"),
     ("0 0 1 1 *", "on day 1 of the month in January at 00:00", "每年1月1日 00:00"),
     ("0 6,18 1 1-3 *", "on day 1 of the month in January–March at 06:00, 18:00", "1月–3月 每月1日 06:00、18:00"),
     ("*/5 8-18 * * *", "every day every 5 minutes (08:00–18:00)", "每天 每5分钟 (08:00–18:00)"),
@@ -132,6 +156,11 @@ _WORDS = [
 def test_in_words(text: str, english: str, chinese: str) -> None:
     assert describe(parse_cron(text), "en") == english
     assert describe(parse_cron(text), "zh-CN") == chinese
+
+
+def test_in_traditional_words() -> None:
+    assert describe(parse_cron("0 0 */15 * 1"), "zh-TW") == "每月1、16、31日且逢週一 00:00"
+    assert describe(parse_cron("0 0 13 * 5"), "zh-TW") == "每月13日或週五 00:00"
 
 
 @given(st.text(alphabet="0123456789*/,- @abcsunmonjan", max_size=70))
@@ -170,7 +199,7 @@ def changes(name: str) -> list[datetime]:
     return [day for day, here, there in zip(days, offsets, offsets[1:], strict=False) if here != there] or days[:1]
 
 
-def every_minute(cron: Cron, start: datetime, tz: ZoneInfo) -> Iterator[datetime]:
+def every_minute(cron: Cron, both: bool, start: datetime, tz: ZoneInfo) -> Iterator[datetime]:
     """The runs of five days by the rules alone: what the clock shows, or would show had it not been advanced."""
     advanced_until, before = start, start.astimezone(tz).utcoffset()
     old_offset = before
@@ -183,28 +212,26 @@ def every_minute(cron: Cron, start: datetime, tz: ZoneInfo) -> Iterator[datetime
         if offset > before:
             advanced_until, old_offset = now + (offset - before), before
         before = offset
-        shown = names(cron, wall) and (wall.fold == 0 or cron.hours is None)
+        shown = names(cron, both, wall) and (wall.fold == 0 or cron.hours is None)
         missing = now < advanced_until and cron.hours is not None
-        if shown or (missing and names(cron, now.astimezone(UTC) + (old_offset or timedelta()))):
+        if shown or (missing and names(cron, both, now.astimezone(UTC) + (old_offset or timedelta()))):
             yield wall
 
 
-def names(cron: Cron, wall: datetime) -> bool:
-    """Whether the fields name this minute of the wall."""
-    either = [values for values in (cron.days, cron.weekdays) if values is not None]
-    fits_day = (cron.days is not None and wall.day in cron.days) or (
-        cron.weekdays is not None and (wall.weekday() + 1) % 7 in cron.weekdays
-    )
+def names(cron: Cron, both: bool, wall: datetime) -> bool:
+    """Whether the fields name this minute of the wall; of the day fields both must, or either."""
+    days, weekdays = cron.days or range(1, 32), cron.weekdays or range(7)
+    fits_day = (all if both else any)([wall.day in days, (wall.weekday() + 1) % 7 in weekdays])
     fits_time = (cron.hours is None or wall.hour in cron.hours) and (
         cron.minutes is None or wall.minute in cron.minutes
     )
-    return fits_time and (fits_day or not either) and (cron.months is None or wall.month in cron.months)
+    return fits_time and fits_day and (cron.months is None or wall.month in cron.months)
 
 
 _MINUTES = st.sampled_from(["0", "30", "15,45", "*/30", "*/7", "*", "59", "10-20/5"])
 _HOURS = st.sampled_from(["0", "1", "2", "3", "23", "*/2", "0-3", "22-23,0", "*", "1,2,3", "12"])
 _DAYS = st.sampled_from(["*", "*", "*", "*/2", "1-7", "25-31"])
-_WEEKDAYS = st.sampled_from(["*", "*", "*", "0", "1-5", "6,0"])
+_WEEKDAYS = st.sampled_from(["*", "*", "*", "0", "1-5", "6,0", "*/3"])
 
 
 @settings(max_examples=100, deadline=None)
@@ -221,5 +248,6 @@ def test_runs_are_those_of_a_search_minute_by_minute(
         if run >= end:
             break
         found.append(run)
-    expected = list(every_minute(cron, start, tz))
+    both = "*" in (days[0], weekdays[0])
+    expected = list(every_minute(cron, both, start, tz))
     assert [run.isoformat() for run in found] == [run.isoformat() for run in expected]

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from onetake.kit.errors import Invalid, Text
 
 MAX_CHARS = 64
-SEARCH_YEARS = 8
-"""No date comes more seldom than 29 February, which is missing in 2100."""
+SEARCH_YEARS = 40
+"""No date comes more seldom than 29 February on a certain weekday; in 2100 that day is missing."""
 LARGEST_CHANGE = timedelta(hours=3)
 """No clock has been advanced or put back by more since 2012 (Antarctica/Troll: two hours)."""
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -71,13 +71,17 @@ def zone(name: str, field: str = "timezone") -> ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A parsed expression: the values of each field, None for an unrestricted one; Sunday is 0."""
+    """A parsed expression: the values of each field, None for an unrestricted one; Sunday is 0.
+
+    A day must have both its date and its weekday in the plan; `is_either`: one of them is enough.
+    """
 
     minutes: tuple[int, ...] | None
     hours: tuple[int, ...] | None
     days: tuple[int, ...] | None
     months: tuple[int, ...] | None
     weekdays: tuple[int, ...] | None
+    is_either: bool = False
 
     def runs_after(self, moment: datetime, tz: ZoneInfo) -> Iterator[datetime]:
         """Every run later than the aware `moment`, in order, as aware datetimes in `tz`; ends with the calendar.
@@ -130,10 +134,9 @@ class Cron:
                         yield found
 
     def _has_day(self, day: date) -> bool:
-        """Both day fields restricted: either is enough, as crontab(5) says."""
-        by_date = self.days is not None and day.day in self.days
-        by_weekday = self.weekdays is not None and day.isoweekday() % 7 in self.weekdays
-        return by_date or by_weekday or (self.days is None and self.weekdays is None)
+        by_date = self.days is None or day.day in self.days
+        by_weekday = self.weekdays is None or day.isoweekday() % 7 in self.weekdays
+        return by_date or by_weekday if self.is_either else by_date and by_weekday
 
 
 def parse_cron(text: str, field: str = "cron_expr") -> Cron:
@@ -142,11 +145,18 @@ def parse_cron(text: str, field: str = "cron_expr") -> Cron:
     parts = SHORTCUTS.get(text, text).split()
     if len(parts) != 5 or len(text) > MAX_CHARS:
         raise BadCron(field=field, part=text[:MAX_CHARS])
-    values = [_field(part, index, field) for index, part in enumerate(parts)]
-    cron = Cron(*values)
-    if cron.weekdays is None and cron.days and cron.months and not _exists(cron.days, cron.months):
+    minutes, hours, days, months, weekdays = (_field(part, index, field) for index, part in enumerate(parts))
+    is_either = _is_either(parts[2], parts[4])
+    if is_either and (days is None or weekdays is None):
+        days = weekdays = None
+    if not is_either and days and months and not _exists(days, months):
         raise NeverRuns(field=field)
-    return cron
+    return Cron(minutes, hours, days, months, weekdays, is_either and days is not None)
+
+
+def _is_either(day: str, weekday: str) -> bool:
+    """As crontab(5) has it: either day field is enough, unless one of them begins with a star, be it `*/2`."""
+    return not (day.startswith("*") or weekday.startswith("*"))
 
 
 def _field(text: str, index: int, field: str) -> tuple[int, ...] | None:

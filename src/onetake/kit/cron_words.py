@@ -29,6 +29,7 @@ class _Words:
     at_times: str
     minutes_of_hours: str
     either: str
+    both: str
     comma: str
     date_first: bool
 
@@ -52,6 +53,7 @@ _EN = _Words(
     at_times="at {list}",
     minutes_of_hours="at minute {minutes} of the hours {hours}",
     either=" or ",
+    both=" falling on ",
     comma=", ",
     date_first=False,
 )
@@ -71,6 +73,7 @@ _CN = _Words(
     at_times="{list}",
     minutes_of_hours="{hours}点的第{minutes}分",
     either="或",
+    both="且逢",
     comma="、",
     date_first=True,
 )
@@ -90,6 +93,7 @@ _TW = _Words(
     at_times="{list}",
     minutes_of_hours="{hours}點的第{minutes}分",
     either="或",
+    both="且逢",
     comma="、",
     date_first=True,
 )
@@ -141,7 +145,7 @@ def _dates(cron: Cron, words: _Words) -> str:
         return words.day_of_month.format(month=month, list=days)
     days = words.day_list.format(list=_ranges(cron.days, words, str)) if cron.days else ""
     weekdays = _weekdays(cron.weekdays, words) if cron.weekdays else ""
-    date = words.either.join(piece for piece in (days, weekdays) if piece)
+    date = (words.either if cron.is_either else words.both).join(piece for piece in (days, weekdays) if piece)
     if not cron.months:
         return date
     months = words.month_list.format(list=_ranges(cron.months, words, partial(_month, words)))
