@@ -1,13 +1,16 @@
 """What viewers see of live sources, by visibility, over HTTP. The media server is a real one where media matter."""
 
+import time
 from typing import Any
 
 import pytest
 from tests.api_fixtures import Api
 
 from onetake.kit.clock import utc_now
+from onetake.kit.signing import Keyring, Method, ScopeKind, verify
 from onetake.sources.live import live_view
 from onetake.sources.models import LiveSource
+from onetake.sources.playback import live_poster
 
 VISIBILITIES = ("public", "unlisted", "members", "private")
 ON_DEMAND = {"protocol": "rtmp", "url": "rtmp://203.0.113.7/live/hall", "pull_mode": "on_demand"}
@@ -60,7 +63,8 @@ async def test_an_unlisted_one_opens_by_its_link(api: Api) -> None:
 async def test_nothing_of_an_address_or_a_key_is_shown(api: Api) -> None:
     number = await add(api, name="Hall", visibility="public")
     view = (await api.http.get(f"/api/live/{number}")).json()
-    assert view.keys() == {"id", "name", "visibility", "is_live", "on_demand", "since", "viewers", "link_key"}
+    kept = {"id", "name", "visibility", "is_live", "on_demand", "since", "viewers", "poster_url", "link_key"}
+    assert view.keys() == kept
 
 
 async def test_a_window_has_an_address(api: Api) -> None:
@@ -78,8 +82,9 @@ def test_a_live_source_with_its_audience() -> None:
         id=7, name="Hall", visibility="public", is_active=True, pull_mode="always", created_at=now, updated_at=now
     )
     detail = {"name": "abc", "state": "pushing", "viewers": 3, "started_ms": 1_795_000_000_000}
-    view = live_view(source, detail)
+    view = live_view(source, detail, "/poster.jpg")
     assert (view.is_live, view.on_demand, view.viewers) == (True, False, 3)
+    assert view.poster_url is None, "no picture among the tracks"
     assert view.since is not None
     assert view.since.year == 2026
     source.pull_mode = "on_demand"
@@ -90,3 +95,36 @@ def test_a_live_source_with_its_audience() -> None:
     assert not live_view(source, None).is_live
     source.is_active = False
     assert not live_view(source, detail).is_live
+
+
+@pytest.mark.parametrize(
+    ("state", "kinds", "has_one"),
+    [
+        ("pushing", ["video", "audio"], True),
+        ("stalled", ["video"], True),
+        ("grace", ["video", "audio"], True),
+        ("pushing", ["audio"], False),
+        ("pushing", [], False),
+        ("offline", ["video"], False),
+    ],
+)
+def test_a_poster_of_what_has_pictures(state: str, kinds: list[str], has_one: bool) -> None:
+    now = utc_now()
+    source = LiveSource(
+        id=7, name="Hall", visibility="public", is_active=True, pull_mode="always", created_at=now, updated_at=now
+    )
+    detail = {"name": "abc", "state": state, "viewers": 0, "tracks": [{"kind": kind} for kind in kinds]}
+    assert live_view(source, detail, "/poster.jpg").poster_url == ("/poster.jpg" if has_one else None)
+    assert live_view(source, None, "/poster.jpg").poster_url is None
+
+
+def test_the_address_of_a_poster_opens_this_stream_and_stays_the_same_for_hours() -> None:
+    keyring = Keyring.from_secret(b"k" * 32)
+    source = LiveSource(id=7, stream_name="abc", grant_generation=2)
+    address = live_poster(keyring, source, "user.1")
+    assert address == live_poster(keyring, source, "user.1")
+    assert address != live_poster(keyring, source, "guest")
+    grant = verify(address.split("/")[2], keyring)
+    assert address.endswith("/live/abc/poster.jpg")
+    assert (grant.method, grant.scope_kind, grant.scope) == (Method.PLAY, ScopeKind.STREAM, "live:abc.2")
+    assert 6 * 3600 <= grant.expires_s - time.time() <= 12 * 3600 + 1

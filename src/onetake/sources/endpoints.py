@@ -17,7 +17,7 @@ from onetake.kit.paging import Page, page_of, parse_sort
 from onetake.kit.redact import redact
 from onetake.sources import live, service
 from onetake.sources.models import LiveSource, Protocol, Visibility
-from onetake.sources.playback import live_play, viewer_name
+from onetake.sources.playback import live_play, live_poster, viewer_name
 from onetake.sources.repository import SORTS, SourceFilter
 from onetake.sources.schemas import (
     DeleteResult,
@@ -31,7 +31,7 @@ from onetake.sources.schemas import (
     SourceView,
 )
 from onetake.sources.service import NewKey
-from onetake.sources.status import add_probe, may_be_probed, source_status
+from onetake.sources.status import add_probe, has_picture, may_be_probed, source_status
 from onetake.sources.watch import SourceWatch
 
 router = APIRouter(prefix="/api/sources", tags=["sources"])
@@ -142,8 +142,12 @@ async def rotate_key(
     dependencies=_read,
     responses=answers(503),
 )
-async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: MediaDep) -> SourceStatus:
+async def get_status(
+    id: IdPath, request: Request, viewer: MaybeSignedIn, db: DatabaseDep, media: MediaDep, settings: SettingsDep
+) -> SourceStatus:
     """Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers.
+
+    While it is live there is a picture of what it shows.
 
     An idle source on demand is looked at without being pulled; that look is good for half a minute.
     """
@@ -152,6 +156,8 @@ async def get_status(id: IdPath, request: Request, db: DatabaseDep, media: Media
     detail = next((one for one in (await media.streams())["streams"] if one["name"] == source.stream_name), None)
     lang = request_language(request.scope)
     status = source_status(source, detail, lang)
+    if source.is_active and has_picture(detail):
+        status.poster_url = live_poster(token_keyring(settings.data_dir), source, viewer_name(viewer))
     return add_probe(status, await media.probe(source.stream_name), lang) if may_be_probed(source, detail) else status
 
 
@@ -167,11 +173,15 @@ async def play_source(
 
 
 @live_router.get("", operation_id="listLive", summary="What is live")
-async def list_live(viewer: MaybeSignedIn, session: ReadSession, watch: WatchDep) -> list[LiveView]:
+async def list_live(
+    viewer: MaybeSignedIn, session: ReadSession, watch: WatchDep, settings: SettingsDep
+) -> list[LiveView]:
     """Live sources that the caller may see, by name, recorded or not; also those that are fetched when watched."""
     found = await live.listed(session, viewer)
-    streams = await watch.streams()
-    shown = [live.live_view(source, streams.get(source.stream_name)) for source in found]
+    streams, keyring, name = await watch.streams(), token_keyring(settings.data_dir), viewer_name(viewer)
+    shown = [
+        live.live_view(source, streams.get(source.stream_name), live_poster(keyring, source, name)) for source in found
+    ]
     return [view for view in shown if view.is_live or view.on_demand]
 
 
@@ -181,7 +191,8 @@ async def get_live(
 ) -> LiveView:
     """One source as viewers see it; 404 when the caller may not know of it."""
     source = await live.get_watchable(session, id, viewer, has_link=link.opens(live.thing(id)))
-    view = live.live_view(source, (await watch.streams()).get(source.stream_name))
+    poster_url = live_poster(token_keyring(settings.data_dir), source, viewer_name(viewer))
+    view = live.live_view(source, (await watch.streams()).get(source.stream_name), poster_url)
     if live.sees_all(viewer) and source.visibility == Visibility.UNLISTED:
         view.link_key = link_key(settings.data_dir, live.thing(id))
     return view

@@ -11,7 +11,7 @@ from onetake.kit.errors import NotFound, Unauthorized
 from onetake.sources import repository
 from onetake.sources.models import LiveSource, PullMode, Visibility
 from onetake.sources.schemas import LiveView
-from onetake.sources.status import has_session
+from onetake.sources.status import has_picture, has_session
 
 
 def sees_all(viewer: Principal | None) -> bool:
@@ -56,8 +56,8 @@ async def listed(session: AsyncSession, viewer: Principal | None) -> list[LiveSo
     return await repository.active_by_name(session, None if sees_all(viewer) else shown)
 
 
-def live_view(source: LiveSource, detail: Mapping[str, Any] | None) -> LiveView:
-    """A source as viewers see it; `detail` is its stream of `/control/streams`.
+def live_view(source: LiveSource, detail: Mapping[str, Any] | None, poster_url: str | None = None) -> LiveView:
+    """A source as viewers see it; `detail` is its stream of `/control/streams`, `poster_url` is for one with pictures.
 
     A short break is none to them: the player waits for what comes next.
     """
@@ -71,6 +71,7 @@ def live_view(source: LiveSource, detail: Mapping[str, Any] | None) -> LiveView:
         on_demand=source.is_active and source.pull_mode == PullMode.ON_DEMAND and not _has_failed(detail),
         since=datetime.fromtimestamp(started_ms / 1000, UTC) if started_ms else None,
         viewers=int(detail.get("viewers", 0)) if live and detail else 0,
+        poster_url=poster_url if live and has_picture(detail) else None,
     )
 
 

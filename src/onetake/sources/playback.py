@@ -10,6 +10,7 @@ from onetake.sources.models import LiveSource
 from onetake.sources.schemas import LivePlay
 
 PLAY_TTL_S = 4 * 3600
+LIST_TTL_S = 6 * 3600
 GUEST = "guest"
 
 
@@ -28,6 +29,21 @@ def live_base(keyring: Keyring, source: LiveSource, session: str, viewer: str, e
     scope = generation_scope(f"live:{source.stream_name}", source.grant_generation)
     grant = Grant(Method.PLAY, ScopeKind.STREAM, scope, session, viewer, expires_s)
     return f"/t/{sign(grant, keyring)}/live/{source.stream_name}"
+
+
+def list_session(viewer: str) -> str:
+    """The session of the pictures in somebody's lists."""
+    return f"list.{viewer}"
+
+
+def list_expiry_s() -> int:
+    """The end of the period after the present one, so that an address lives, and is equal, for six to twelve hours."""
+    return (int(time.time()) // LIST_TTL_S + 2) * LIST_TTL_S
+
+
+def live_poster(keyring: Keyring, source: LiveSource, viewer: str) -> str:
+    """Address of what a source shows now: the same for hours, while the picture changes."""
+    return live_base(keyring, source, list_session(viewer), viewer, list_expiry_s()) + "/poster.jpg"
 
 
 def live_play(keyring: Keyring, source: LiveSource, viewer: str) -> LivePlay:

@@ -33,6 +33,8 @@ TimeShiftSeconds = Annotated[
 
 RECORDED = "`manual`: only by hand or call; `schedule`: by its schedules too; `automatic`: whenever it is live."
 
+POSTER = "Signed path of a JPEG of what it shows now, some seconds old; null while it is not live or has no picture."
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -139,6 +141,7 @@ class SourceStatus(BaseModel):
     gop_ms: int | None = Field(description="Time between keyframes in milliseconds.")
     viewers: int = Field(description="How many watch now.")
     recording: bool = Field(description="Whether it is being recorded.")
+    poster_url: str | None = Field(description=POSTER)
     reconnects: int = Field(description="How often it returned within this session.")
     error_code: str | None = Field(description="Stable code of what went wrong, if anything.")
     last_error: str | None = Field(description="Why there is no picture, in plain words.")
@@ -154,6 +157,7 @@ class LiveView(BaseModel):
     on_demand: bool = Field(description="It is fetched when somebody watches, so that it can be watched at any time.")
     since: datetime | None = Field(description="Since when it is live.")
     viewers: int = Field(description="How many watch now.")
+    poster_url: str | None = Field(description=POSTER, examples=["/t/AQE…/live/k3v9q2m7x1ab/poster.jpg"])
     link_key: str | None = Field(
         None, description="What makes a link to an unlisted source (`?key=`, sent as `X-Link-Key`); for operators only."
     )

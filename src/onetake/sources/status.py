@@ -29,6 +29,7 @@ def offline(source: LiveSource) -> SourceStatus:
         gop_ms=None,
         viewers=0,
         recording=False,
+        poster_url=None,
         reconnects=0,
         error_code=None,
         last_error=None,
@@ -43,6 +44,12 @@ def has_session(detail: Mapping[str, Any] | None) -> bool:
 def is_online(detail: Mapping[str, Any] | None) -> bool:
     """Whether media arrive on a stream of `/control/streams`."""
     return detail is not None and detail["state"] in _ONLINE
+
+
+def has_picture(detail: Mapping[str, Any] | None) -> bool:
+    """Whether a session runs that has pictures."""
+    tracks = detail.get("tracks", []) if detail is not None and has_session(detail) else []
+    return any(track["kind"] == "video" for track in tracks)
 
 
 def source_status(source: LiveSource, detail: Mapping[str, Any] | None, lang: Lang) -> SourceStatus:

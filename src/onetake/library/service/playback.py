@@ -13,9 +13,14 @@ from onetake.library.models import Video
 from onetake.library.schemas import PlayView
 from onetake.library.service.compatible import FOLDER
 from onetake.sources.models import LiveSource
-from onetake.sources.playback import PLAY_TTL_S, generation_scope, live_base, viewer_name
-
-LIST_TTL_S = 6 * 3600
+from onetake.sources.playback import (
+    PLAY_TTL_S,
+    generation_scope,
+    list_expiry_s,
+    list_session,
+    live_base,
+    viewer_name,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Signer:
     def stills(self, video: Video, viewer: Principal | None) -> tuple[str | None, str | None]:
         """Addresses of poster and storyboard for a list: equal for hours, so that browsers keep the pictures."""
         who = viewer_name(viewer)
-        base = self._asset_base(video, Method.PLAY, f"list.{who}", who, _list_expiry_s())
+        base = self._asset_base(video, Method.PLAY, list_session(who), who, list_expiry_s())
         poster = f"{base}/poster.jpg" if video.thumbnail else None
         return poster, f"{base}/storyboard.vtt" if video.storyboard else None
 
@@ -63,8 +68,3 @@ class Signer:
         scope = generation_scope(video.asset_id, video.grant_generation)
         grant = Grant(method, ScopeKind.ASSET, scope, session, viewer, expires_s)
         return f"/t/{sign(grant, self.keyring)}/vod/{video.asset_id}"
-
-
-def _list_expiry_s() -> int:
-    """The end of the period after the present one, so that an address lives for six to twelve hours."""
-    return (int(time.time()) // LIST_TTL_S + 2) * LIST_TTL_S

@@ -746,6 +746,8 @@ export interface paths {
          * What a source does now
          * @description Asked of the media server at this moment: online or why not, codec, resolution, frame and bit rate, viewers.
          *
+         *     While it is live there is a picture of what it shows.
+         *
          *     An idle source on demand is looked at without being pulled; that look is good for half a minute.
          */
         get: operations["getSourceStatus"];
@@ -944,6 +946,7 @@ export interface paths {
          * Find videos
          * @description Videos that the caller may see, the newest first. `q` finds every word in titles, Chinese included.
          *
+         *     Words are letters and digits: a `q` of other characters alone finds nothing, a blank one asks for everything.
          *     `total` is counted up to 10 001: show more as "10000+". Pages end there too.
          */
         get: operations["listVideos"];
@@ -2071,6 +2074,12 @@ export interface components {
              * @description It is fetched when somebody watches, so that it can be watched at any time.
              */
             on_demand: boolean;
+            /**
+             * Poster Url
+             * @description Signed path of a JPEG of what it shows now, some seconds old; null while it is not live or has no picture.
+             * @example /t/AQE…/live/k3v9q2m7x1ab/poster.jpg
+             */
+            poster_url: string | null;
             /**
              * Since
              * @description Since when it is live.
@@ -3775,6 +3784,11 @@ export interface components {
              * @description Whether media arrive, or would as soon as somebody wants them (`idle`).
              */
             online: boolean;
+            /**
+             * Poster Url
+             * @description Signed path of a JPEG of what it shows now, some seconds old; null while it is not live or has no picture.
+             */
+            poster_url: string | null;
             /**
              * Reconnects
              * @description How often it returned within this session.
