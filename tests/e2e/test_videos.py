@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
-from tests.e2e.watching import LONG_MS, PERSON, Station, choose_mode, open_video, plays, record, wait_for
+from tests.e2e.watching import (
+    LONG_MS,
+    PERSON,
+    Station,
+    choose_mode,
+    open_video,
+    plays,
+    record,
+    recorded_video,
+    wait_for,
+)
 from tests.running import server_env, serving
 
 RECORDED_S = 10
@@ -30,14 +40,10 @@ def station(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def recorded(station: Station, browser: Any) -> int:
     """Number of a finished video of about ten seconds with its pictures."""
-    source = station.source("Lecture hall")
     clock = browser.new_page()
-    record(station, clock, source, TITLE)
-    wait_for(clock, lambda: station.video(TITLE)["duration"] >= RECORDED_S)
-    station.ask("POST", f"/api/sources/{source}/record/stop", {})
-    wait_for(clock, lambda: station.video(TITLE)["storyboard_url"] and not station.video(TITLE)["is_live"])
+    number = recorded_video(station, clock, "Lecture hall", TITLE, RECORDED_S)
     clock.close()
-    return int(station.video(TITLE)["id"])
+    return number
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,16 @@ def record(station: Station, clock: Page, source: int, title: str) -> None:
     station.ask("POST", f"/api/sources/{source}/record/start", {"title": title})
 
 
+def recorded_video(station: Station, clock: Page, name: str, title: str, seconds: float) -> int:
+    """Record a new source for so long; the number of the finished video, which has its pictures."""
+    source = station.source(name)
+    record(station, clock, source, title)
+    wait_for(clock, lambda: station.video(title)["duration"] >= seconds)
+    station.ask("POST", f"/api/sources/{source}/record/stop", {})
+    wait_for(clock, lambda: station.video(title)["storyboard_url"] and not station.video(title)["is_live"])
+    return int(station.video(title)["id"])
+
+
 def wait_for(clock: Page, happened: Callable[[], object]) -> None:
     """Ask the server until it says so; fails after a minute."""
     for _ in range(240):
@@ -67,6 +77,16 @@ def open_video(site: Site, number: int) -> Page:
 
 def time_of(page: Page) -> float:
     return float(page.evaluate("document.querySelector('video').currentTime"))
+
+
+def of_video(page: Page, name: str) -> Any:
+    """A property of the video element."""
+    return page.evaluate("name => document.querySelector('video')[name]", name)
+
+
+def becomes(page: Page, condition: str) -> None:
+    """Waits until a condition holds of the video element, which it calls `v`."""
+    page.wait_for_function(f"() => (v => {condition})(document.querySelector('video'))")
 
 
 def plays(page: Page, seconds: float = 1.0) -> None:

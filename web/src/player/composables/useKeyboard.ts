@@ -69,6 +69,7 @@ export function useKeyboard(
     if (!isOurs(event.target) || belongsToElement(event.target, event.key)) return
     event.preventDefault()
     controls.stir()
+    controls.player.refresh() // a key that is held repeats before the last one has been told of
     actOn(controls, act, element.value)
   }
   onMounted(() => {

@@ -49,13 +49,16 @@ function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting'> 
   }
 }
 
-/** Follows a media element as reactive state. */
-export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): MediaState {
+/** Follows a media element as reactive state. It tells of a change a little later: `refresh` asks it now. */
+export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): { state: MediaState; refresh: () => void } {
   const state = reactive<MediaState>({
     paused: true, started: false, waiting: false, ended: false, currentTime: 0, duration: NaN, seekableStart: 0,
     seekableEnd: 0, buffered: [], volume: 1, muted: false, rate: 1, width: 0, height: 0,
   })
 
+  function refresh(): void {
+    if (element.value) Object.assign(state, read(element.value))
+  }
   function sync(event: Event): void {
     const video = event.currentTarget as HTMLVideoElement
     Object.assign(state, read(video))
@@ -74,5 +77,5 @@ export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): 
   onBeforeUnmount(() => {
     detach(element.value)
   })
-  return state
+  return { state, refresh }
 }

@@ -17,7 +17,7 @@ export interface PlayerOptions {
 
 /** All of a player but its looks. */
 export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia, options: PlayerOptions) {
-  const state = useMediaState(element)
+  const { state, refresh } = useMediaState(element)
   const engine = useEngine(element, media, options.still)
   const modes = computed(() => modesOf(media()))
   const mode = ref<Mode>(options.startAt === null ? (modes.value[0] ?? 'start') : 'start')
@@ -70,7 +70,7 @@ export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media
     if (catchesUp) setSpeed(1)
   })
 
-  return { state, ...engine, modes, mode, timeline, latency, atEdge, isOver, begin, goLive, seek, setSpeed, toggle, retry }
+  return { state, refresh, ...engine, modes, mode, timeline, latency, atEdge, isOver, begin, goLive, seek, setSpeed, toggle, retry }
 }
 
 export type Player = ReturnType<typeof usePlayer>

@@ -2,12 +2,15 @@ import { onMounted, watch, type Ref } from 'vue'
 import { recall, remember } from '@/lib/storage'
 import type { MediaState } from './useMediaState'
 
+/** Steps up and down again lead back to nothing, and not to a hair more. */
+const rounded = (volume: number): number => Math.round(volume * 1000) / 1000
+
 /** The loudness, which this browser remembers. `quiet` players start silent and remember nothing. */
 export function useVolume(element: Readonly<Ref<HTMLVideoElement | null>>, state: MediaState, quiet: boolean) {
   function set(volume: number): void {
     const video = element.value
     if (!video) return
-    video.volume = Math.min(1, Math.max(0, volume))
+    video.volume = Math.min(1, Math.max(0, rounded(volume)))
     video.muted = video.volume === 0
     if (!quiet) remember('volume', String(video.volume))
   }
