@@ -214,7 +214,8 @@ class TestTheRest:
         assert states(await check_key(settings)) == ["fault"]
 
     async def test_clock(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert states(await check_clock(settings)) == ["ok"]
+        (found,) = await check_clock(settings.model_copy(update={"time_zone": "Asia/Shanghai"}))
+        assert (found.state, found.text[-13:]) == ("ok", "Asia/Shanghai")
         monkeypatch.setattr("time.time", lambda: 1_000_000.0)
         assert states(await check_clock(settings)) == ["fault"]
 

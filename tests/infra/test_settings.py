@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from onetake.infra.settings import Settings, SettingsError, load_settings
 from onetake.infra.settings_errors import unknown_names
+from onetake.kit.local_zone import machine_zone
 
 
 def test_defaults_run() -> None:
@@ -40,7 +41,15 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().trusted_proxies == ("10.0.0.1", "192.168.0.0/16")
 
 
+def test_the_time_zone_is_the_machine_s_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().local_zone is machine_zone()
+    monkeypatch.setenv("ONETAKE_TIME_ZONE", "Asia/Shanghai")
+    assert load_settings().local_zone.key == "Asia/Shanghai"
+
+
 BAD = [
+    ("TIME_ZONE", "Mars/Olympus", "ONETAKE_TIME_ZONE must be an IANA time zone such as Asia/Shanghai."),
+    ("TIME_ZONE", "../zones", "ONETAKE_TIME_ZONE must be an IANA time zone such as Asia/Shanghai."),
     ("HTTP_PORT", "abc", "ONETAKE_HTTP_PORT must be a whole number, not 'abc'."),
     ("HTTP_PORT", "70000", "ONETAKE_HTTP_PORT must be at most 65535, not '70000'."),
     ("RTMP_PORT", "0", "ONETAKE_RTMP_PORT must be at least 1, not '0'."),

@@ -188,8 +188,8 @@ async def _files(settings: Settings) -> list[Finding]:
     return findings or [Finding("files", "ok", f"{found.rows} rows and their files agree")]
 
 
-async def check_clock(_settings: Settings) -> list[Finding]:
-    """The clock is plausible and does not run away from the monotonic one."""
+async def check_clock(settings: Settings) -> list[Finding]:
+    """The clock is plausible and does not run away from the monotonic one; in which time zone the nights are."""
     now = time.time()
     if now < EARLIEST_CLOCK:
         text = f"the system says {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now))} UTC, which is in the past"
@@ -201,7 +201,8 @@ async def check_clock(_settings: Settings) -> list[Finding]:
         return [
             Finding("clock", "warning", f"jumped by {drift_s:.2f} s while being watched", "check time synchronisation")
         ]
-    return [Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))]
+    text = f"{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(now))}; the nights are those of {settings.local_zone}"
+    return [Finding("clock", "ok", text)]
 
 
 async def check_redis(settings: Settings) -> list[Finding]:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -20,6 +21,8 @@ from pydantic_settings import (
 )
 
 from onetake.infra.settings_errors import SettingsError, first_sentence, read_toml, unknown_names
+from onetake.kit.cron import UnknownTimezone, zone
+from onetake.kit.local_zone import machine_zone
 from onetake.kit.ssrf import Allow
 
 __all__ = ["Settings", "SettingsError", "load_settings"]
@@ -58,6 +61,11 @@ class Settings(BaseSettings):
         None, description="Absolute http(s) address of the web page as people type it; needed behind a proxy."
     )
     ffmpeg_path: Path | None = Field(None, description="A system ffmpeg to use; the packaged FFmpeg when not set.")
+    time_zone: str | None = Field(
+        None,
+        description="IANA time zone, such as Asia/Shanghai, in whose nights the clean-up runs; the machine's own (in most "
+        "containers UTC) when not set.",
+    )
     pull_allow: Names = Field(
         (),
         description="Private networks, addresses and host names that sources may be pulled from (cameras in your own "
@@ -221,6 +229,14 @@ class Settings(BaseSettings):
         Allow.parse(value)
         return value
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        try:
+            return zone(value).key if value else None
+        except UnknownTimezone:
+            raise ValueError("must be an IANA time zone such as Asia/Shanghai") from None
+
     @field_validator("public_url", "media_url")
     @classmethod
     def _absolute_http(cls, value: str | None) -> str | None:
@@ -272,6 +288,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.absolute() / 'onetake.db'}"
+
+    @property
+    def local_zone(self) -> ZoneInfo:
+        """The time zone whose nights the clean-up waits for."""
+        return zone(self.time_zone) if self.time_zone else machine_zone()
 
     @property
     def redis_dsn(self) -> str | None:

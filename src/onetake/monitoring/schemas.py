@@ -244,7 +244,10 @@ class ScheduleView(BaseModel):
     """One periodic task."""
 
     name: str = Field(description="Name.", examples=["accounts.purge"])
-    cron: str = Field(description="When it starts, in UTC.", examples=["0 * * * *"])
+    cron: str = Field(description="When it starts, by the clock of `timezone`.", examples=["0 * * * *"])
+    timezone: str = Field(
+        description="Time zone of the plan (`ONETAKE_TIME_ZONE`, or the machine's).", examples=["Asia/Shanghai"]
+    )
     kind: str | None = Field(description="Kind of the job that it starts.", examples=["accounts.purge"])
     next_run_at: datetime = Field(description="Its next start.")
     last_run_at: datetime | None = Field(description="Start of the last job of this kind that is still listed.")

@@ -1,6 +1,8 @@
 """Kinds, periodic tasks and what may be enqueued."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -34,11 +36,23 @@ def test_bad_plans_are_refused_when_declared(cron: str) -> None:
         periodic("tidy", cron, "a.b", registry=JobRegistry())
 
 
-def test_the_clock_hand_moves_to_the_next_tick_in_utc() -> None:
+def test_the_clock_hand_moves_to_the_next_tick_of_a_zone() -> None:
     registry = JobRegistry()
     periodic("tidy", "0 3 * * *", "a.b", registry=registry)
-    assert registry.periodic["tidy"].next_after(0) == 3 * 3600
-    assert registry.periodic["tidy"].next_after(3 * 3600) == 27 * 3600
+    tidy = registry.periodic["tidy"]
+    assert tidy.next_after(0, ZoneInfo("UTC")) == 3 * 3600
+    assert tidy.next_after(3 * 3600, ZoneInfo("UTC")) == 27 * 3600
+    assert tidy.next_after(0, ZoneInfo("Asia/Shanghai")) == 19 * 3600
+
+
+def test_nights_are_nights_when_clocks_change() -> None:
+    registry, berlin = JobRegistry(), ZoneInfo("Europe/Berlin")
+    periodic("tidy", "30 2 * * *", "a.b", registry=registry)
+    moment, found = datetime(2026, 3, 28, tzinfo=berlin).timestamp(), []
+    for _ in range(3):
+        moment = registry.periodic["tidy"].next_after(moment, berlin) or 0
+        found.append(datetime.fromtimestamp(moment, berlin).strftime("%d %H:%M"))
+    assert found == ["28 02:30", "29 03:30", "30 02:30"]
 
 
 async def test_a_kind_brings_its_queue_priority_and_attempts(sqlite_bench: "Bench") -> None:

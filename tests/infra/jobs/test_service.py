@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select, update
 
 from onetake.infra.audit import AuditEntry
-from onetake.infra.jobs import Spec, enqueue_parent, repository, wake
+from onetake.infra.jobs import JobContext, Spec, enqueue_parent, repository, wake
 from onetake.infra.jobs.admin_repository import mean_progress
 from onetake.infra.jobs.errors import JobNotCancellable, JobNotFound, JobNotRetryable
 from onetake.infra.jobs.models import Job
-from onetake.infra.jobs.registry import periodic
+from onetake.infra.jobs.registry import job, periodic
 from onetake.infra.jobs.service import cancel_job, get_job, list_jobs, queues, retry_job, schedules, workers
 from onetake.infra.jobs.timekeeper import Timekeeper
 from onetake.infra.jobs.wake import listen
@@ -122,7 +122,7 @@ async def test_queues_show_counts_and_how_long_work_waits(bench: "Bench") -> Non
 
 async def test_workers_and_schedules_are_listed(bench: "Bench") -> None:
     periodic("test.tidy", "0 3 * * *", "test.kind", registry=bench.registry)
-    bench.start()
+    bench.start(time_zone="Asia/Shanghai")
 
     async def announced() -> bool:
         async with bench.db.read() as session:
@@ -135,7 +135,7 @@ async def test_workers_and_schedules_are_listed(bench: "Bench") -> None:
     assert worker.alive
     assert set(worker.queues) == {"video", "net", "notify", "stats"}
     assert (schedule.name, schedule.cron, schedule.kind) == ("test.tidy", "0 3 * * *", "test.kind")
-    assert schedule.next_at.hour == 3
+    assert schedule.next_at.hour == 19  # UTC: three at night in Shanghai
     await bench.stop()
     async with bench.db.read() as session:
         assert await workers(session, bench.settings()) == []
@@ -153,6 +153,37 @@ async def test_a_changed_expression_moves_the_hand_and_a_forgotten_task_goes(ben
             return [view.cron for view in await schedules(session, bench.registry)] == ["0 3 * * *"]
 
     await bench.eventually(changed)
+
+
+async def test_a_changed_time_zone_moves_the_hand(bench: "Bench") -> None:
+    async with bench.db.write() as session:
+        now = (await repository.agenda(session)).now
+        await repository.add_schedule(session, "test.tidy", "0 3 * * *", (now // 86_400 + 1) * 86_400 + 3 * 3600)
+    periodic("test.tidy", "0 3 * * *", "test.kind", registry=bench.registry)
+    bench.start(time_zone="Asia/Shanghai")
+
+    async def moved() -> bool:
+        async with bench.db.read() as session:
+            return [view.next_at.hour for view in await schedules(session, bench.registry)] == [19]
+
+    await bench.eventually(moved)
+
+
+async def test_a_tick_that_is_due_fires_in_another_time_zone_too(bench: "Bench") -> None:
+    async with bench.db.write() as session:
+        await repository.add_schedule(session, "test.tidy", "0 3 * * *", 3 * 3600.0)
+    periodic("test.tidy", "0 3 * * *", "test.kind", registry=bench.registry)
+
+    @job("test.kind", queue="stats", registry=bench.registry)
+    async def tidy(ctx: JobContext) -> None: ...
+
+    bench.start(time_zone="Asia/Shanghai")
+
+    async def fired() -> bool:
+        async with bench.db.read() as session:
+            return (await list_jobs(session, kind="test.kind", states=["done"]))[1] == 1
+
+    await bench.eventually(fired)
 
 
 async def test_old_ended_jobs_are_purged_with_their_logs(bench: "Bench") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.api_fixtures import Api
 
-from onetake.infra.jobs import Spec, enqueue, enqueue_parent
+from onetake.infra.jobs import Spec, enqueue, enqueue_parent, repository
 from onetake.infra.jobs.models import Job
 from onetake.infra.settings import Settings
 from onetake.worker import work
@@ -59,6 +59,11 @@ class TestLists:
         assert (queues[0]["queued"], queues[0]["concurrency"]) == (1, 1)
         assert queues[0]["oldest_queued_s"] >= 0
         assert (await api.http.get("/api/jobs/schedules", headers=headers)).json() == {"items": []}
+        async with api.db.write() as session:
+            await repository.add_schedule(session, "library.retention", "41 3 * * *", 70_860.0)
+        plan = (await api.http.get("/api/jobs/schedules", headers=headers)).json()["items"][0]
+        assert (plan["cron"], plan["timezone"]) == ("41 3 * * *", api.settings.local_zone.key)
+        assert plan["next_run_at"] == "1970-01-01T19:41:00Z"
         assert (await api.http.get("/api/jobs/workers", headers=headers)).json() == {"items": []}
 
 

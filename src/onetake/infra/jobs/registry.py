@@ -11,7 +11,6 @@ from onetake.kit.cron import Cron, parse_cron
 if TYPE_CHECKING:
     from onetake.infra.jobs.context import JobContext
 
-_UTC = ZoneInfo("UTC")
 QUEUES = ("video", "net", "notify", "stats")
 JobFunction = Callable[["JobContext"], Awaitable[Any] | Any]
 F = TypeVar("F", bound=JobFunction)
@@ -31,7 +30,7 @@ class JobKind:
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """A job that starts by the clock (UTC). A tick is skipped while a job of the former one has not ended."""
+    """A job that starts by the clock of a time zone. A tick is skipped while a job of the former one has not ended."""
 
     name: str
     cron_text: str
@@ -39,9 +38,9 @@ class Periodic:
     kind: str
     args: Mapping[str, Any] = field(default_factory=dict)
 
-    def next_after(self, epoch_s: float) -> float | None:
+    def next_after(self, epoch_s: float, tz: ZoneInfo) -> float | None:
         """The first tick after `epoch_s`, in seconds since 1970; None when there is none any more."""
-        tick = self.cron.next_run(datetime.fromtimestamp(epoch_s, UTC), _UTC)
+        tick = self.cron.next_run(datetime.fromtimestamp(epoch_s, UTC), tz)
         return None if tick is None else tick.timestamp()
 
 
@@ -96,5 +95,5 @@ def job(
 def periodic(
     name: str, cron: str, kind: str, args: Mapping[str, Any] | None = None, *, registry: JobRegistry = REGISTRY
 ) -> None:
-    """Start a job of `kind` by `cron` (five fields, UTC). Raises BadCron or NeverRuns."""
+    """Start a job of `kind` by `cron` (five fields, in the time zone of the settings). Raises BadCron or NeverRuns."""
     registry.add_periodic(Periodic(name, cron, parse_cron(cron), kind, args or {}))

@@ -282,10 +282,10 @@ async def add_schedule(session: AsyncSession, name: str, cron: str, next_at: flo
     await upsert(session, JobSchedule, {"name": name, "cron": cron, "next_at": next_at}, key=["name"], update=[])
 
 
-async def change_schedule(session: AsyncSession, name: str, old: str, cron: str, next_at: float) -> None:
-    """Give a periodic task another expression, unless another worker has just done it."""
-    statement = update(JobSchedule).where(JobSchedule.name == name, JobSchedule.cron == old)
-    await matched_rows(session, statement.values(cron=cron, next_at=next_at))
+async def change_schedule(session: AsyncSession, seen: JobSchedule, cron: str, next_at: float) -> None:
+    """Give a periodic task another expression or hour, unless another worker has just done it."""
+    same = (JobSchedule.name == seen.name, JobSchedule.cron == seen.cron, JobSchedule.next_at == seen.next_at)
+    await matched_rows(session, update(JobSchedule).where(*same).values(cron=cron, next_at=next_at))
 
 
 async def delete_schedules_except(session: AsyncSession, names: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ class Timekeeper:
         self._home = home
         self._registry = registry
         self._queues = tuple(queues)
+        self._zone = home.settings.local_zone
         self._woken = asyncio.Event()
         self._swept_at = float("-inf")
 
@@ -85,18 +86,18 @@ class Timekeeper:
         return taken
 
     async def register_schedules(self) -> None:
-        """Write the periodic tasks that the code declares; a changed expression counts from now."""
+        """Write the periodic tasks that the code declares; a changed expression or time zone counts from now."""
         async with self._home.db.write() as session:
-            agenda = await repository.agenda(session)
-            known = {schedule.name: schedule.cron for schedule in await repository.schedules(session)}
+            now = (await repository.agenda(session)).now
+            known = {schedule.name: schedule for schedule in await repository.schedules(session)}
             for name, task in self._registry.periodic.items():
-                next_at = task.next_after(agenda.now)
-                if next_at is None or known.get(name) == task.cron_text:
+                next_at, schedule = task.next_after(now, self._zone), known.get(name)
+                if next_at is None:
                     continue
-                if name not in known:
+                if schedule is None:
                     await repository.add_schedule(session, name, task.cron_text, next_at)
-                else:
-                    await repository.change_schedule(session, name, known[name], task.cron_text, next_at)
+                elif schedule.cron != task.cron_text or _stands_wrong(schedule, next_at, now):
+                    await repository.change_schedule(session, schedule, task.cron_text, next_at)
             await repository.delete_schedules_except(session, tuple(self._registry.periodic))
             await repository.delete_old_workers(session, _FORGET_WORKER_S)
 
@@ -128,7 +129,7 @@ class Timekeeper:
 
         Ticks missed while nobody ran are made up for by one job.
         """
-        following = task.next_after(now)
+        following = task.next_after(now, self._zone)
         async with self._home.db.write() as session:
             if following is None or not await repository.tick(session, task.name, schedule.next_at, following):
                 return
@@ -160,3 +161,8 @@ class Timekeeper:
         except TimeoutError:
             pass
         self._woken.clear()
+
+
+def _stands_wrong(schedule: JobSchedule, next_at: float, now: float) -> bool:
+    """Whether the clock hand points at an hour of another time zone; a tick that is due still fires."""
+    return schedule.next_at > now and schedule.next_at != next_at

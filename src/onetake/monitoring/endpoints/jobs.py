@@ -59,9 +59,9 @@ async def list_queues(session: ReadSession, settings: SettingsDep) -> QueueList:
 
 
 @router.get("/schedules", operation_id="listSchedules", summary="List periodic tasks", dependencies=_read)
-async def list_schedules(session: ReadSession) -> ScheduleList:
+async def list_schedules(session: ReadSession, settings: SettingsDep) -> ScheduleList:
     """Every task that starts by the clock."""
-    return ScheduleList(items=await service.list_schedules(session))
+    return ScheduleList(items=await service.list_schedules(session, settings))
 
 
 @router.get("/workers", operation_id="listWorkers", summary="List workers", dependencies=_read)

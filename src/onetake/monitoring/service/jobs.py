@@ -124,7 +124,7 @@ async def list_queues(session: AsyncSession, settings: Settings) -> list[QueueVi
     ]
 
 
-async def list_schedules(session: AsyncSession) -> list[ScheduleView]:
+async def list_schedules(session: AsyncSession, settings: Settings) -> list[ScheduleView]:
     """Every periodic task."""
     found = await queue.schedules(session)
     last = await repository.last_made(session, sorted({task.kind for task in found if task.kind}))
@@ -132,6 +132,7 @@ async def list_schedules(session: AsyncSession) -> list[ScheduleView]:
         ScheduleView(
             name=task.name,
             cron=task.cron,
+            timezone=settings.local_zone.key,
             kind=task.kind,
             next_run_at=task.next_at,
             last_run_at=last.get(task.kind or ""),
