@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     ffmpeg_path: Path | None = Field(None, description="A system ffmpeg to use; the packaged FFmpeg when not set.")
     time_zone: str | None = Field(
         None,
-        description="IANA time zone, such as Asia/Shanghai, in whose nights the clean-up runs; the machine's own (in most "
-        "containers UTC) when not set.",
+        description="IANA time zone, such as Asia/Shanghai, in whose nights the clean-up runs; the machine's own (in "
+        "most containers UTC) when not set.",
     )
     pull_allow: Names = Field(
         (),
