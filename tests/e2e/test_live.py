@@ -71,6 +71,24 @@ def test_guests_watch_public_sources_that_nobody_records(visitor: Site) -> None:
     assert axe_violations(page) == []
 
 
+def test_a_live_source_shows_what_it_shows_now(visitor: Site) -> None:
+    page = visitor.open("/")
+    picture = live_card(page, STAGE).locator("[data-test=still]")
+    expect(picture).to_be_visible(timeout=LONG_MS)
+    wait_for(page, lambda: picture.evaluate("image => image.naturalWidth") == 640)
+    before = picture.get_attribute("src")
+    with page.expect_response(lambda answer: "/poster.jpg?at=" in answer.url, timeout=LONG_MS) as asked:
+        pass
+    assert asked.value.status == 200
+    assert asked.value.headers["content-type"] == "image/jpeg"
+    assert picture.get_attribute("src") != before
+    assert STAGE in live_card(page, STAGE).inner_text()
+    live_card(page, STAGE).click()
+    poster = page.locator("video").get_attribute("poster")
+    assert poster is not None
+    assert poster in str(before), "the same address as in the list"
+
+
 def test_members_sources_ask_to_sign_in_and_play_then(station: Station, visitor: Site) -> None:
     hall = next(source["id"] for source in station.ask("GET", "/api/live") if source["name"] == HALL)
     page = visitor.open(f"/watch/{hall}")

@@ -103,6 +103,10 @@ def test_the_first_source_in_one_click_is_watched_recorded_and_stopped(operator:
 
 def test_a_preview_plays(operator: Page) -> None:
     source = live_test_source(operator, "Preview hall")
+    still = source.locator("[data-test=still]")
+    expect(still).to_be_visible(timeout=MEDIA_MS)
+    operator.wait_for_function("image => image.naturalWidth > 0", arg=still.element_handle(), timeout=MEDIA_MS)
+    expect(operator.locator("video")).to_have_count(0)
     source.locator("[data-test=source-preview]").click()
     drawer = operator.get_by_role("dialog", name="Preview hall")
     operator.wait_for_function(

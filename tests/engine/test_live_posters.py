@@ -180,6 +180,15 @@ class TestWhoMayLook:
 
 
 class TestCost:
+    async def test_who_asks_before_the_first_keyframe_waits_for_it(self, clip: ClipMaker, tmp_path: Path) -> None:
+        async with (
+            live(tmp_path) as server,
+            desk(server) as at,
+            pushing(clip("h264_aac", 10), server.rtmp("cam")),
+        ):
+            await until(lambda: server.server.hub.life("cam") is not None)
+            assert await at.get() == (200, b"picture 1")
+
     async def test_many_askers_cost_one_picture(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with on_air(clip("h264_aac", 10), tmp_path) as server, desk(server) as at:
             assert set(await asyncio.gather(*[at.get() for _ in range(20)])) == {(200, b"picture 1")}

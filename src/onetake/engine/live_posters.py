@@ -6,6 +6,7 @@ more streams are looked at, the longer a still is good.
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -17,7 +18,7 @@ from aiohttp import web
 from onetake.engine.errors import PictureNotFound, StreamOffline
 from onetake.engine.pipeline import Life
 from onetake.engine.players import Players
-from onetake.engine.ring import Ring
+from onetake.engine.ring import Gone, Ring
 from onetake.engine.streams import StreamHub
 from onetake.engine.web import admit, find_life
 from onetake.media.ffmpeg.errors import ToolError
@@ -111,7 +112,10 @@ class LivePosters:
         return max(FRESH_S, self.took_s * len(self._stills) / SHARE)
 
     async def _renew(self, still: _Still) -> None:
+        ring = still.life.ring
         try:
+            with contextlib.suppress(Gone):
+                await ring.wait(lambda: ring.newest_keyframe() is not None, PATIENCE_S)
             async with self._one_at_a_time:
                 await self._take(still)
         except Exception:

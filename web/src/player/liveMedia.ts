@@ -10,10 +10,12 @@ export interface LiveFacts {
   since: string | null
   /** When the addresses were read, in ms since 1970. */
   readAtMs: number
+  /** Path of a picture of what it shows. */
+  poster: string | null
 }
 
 export function liveMedia(play: components['schemas']['LivePlay'], facts: LiveFacts, addresses: MediaAddresses): PlayerMedia {
-  const { title, isLive, since, readAtMs } = facts
+  const { title, isLive, since, readAtMs, poster } = facts
   const address = (path: string): string => mediaUrl(path, addresses, 'live')
   const sinceMs = since === null ? readAtMs : Date.parse(since)
   return {
@@ -22,7 +24,7 @@ export function liveMedia(play: components['schemas']['LivePlay'], facts: LiveFa
     liveUrl: address(play.live_url),
     flvUrl: address(play.flv_url),
     shift: play.time_shift_url === null ? null : { url: address(play.time_shift_url), limitS: play.time_shift_s, sinceMs },
-    posterUrl: null,
+    posterUrl: poster === null ? null : address(poster),
     storyboardUrl: null,
     isLive,
     duration: 0,

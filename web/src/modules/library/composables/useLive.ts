@@ -44,7 +44,8 @@ export function useLiveSource(id: number) {
   const media = computed(() => {
     const [source, addresses, server] = [live.data.value, play.data.value, config.value]
     if (!source || !addresses || !server) return null
-    const facts = { title: source.name, isLive: isOn.value, since: source.since, readAtMs: play.dataUpdatedAt.value }
+    const { name: title, since, poster_url: poster } = source
+    const facts = { title, isLive: isOn.value, since, readAtMs: play.dataUpdatedAt.value, poster }
     return liveMedia(addresses, facts, server)
   })
   return { live, play, media, session: useSessionNumber(() => live.data.value?.since) }
