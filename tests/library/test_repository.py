@@ -237,3 +237,22 @@ async def test_sources_are_looked_up_in_an_index(sqlite_database: Database) -> N
     on_videos = [step for step in steps if "videos" in step]
     assert len(on_videos) == len(EVERYTHING)
     assert all("ix_videos_source_shelf_created_at (source_id=? AND shelf=?)" in step for step in on_videos)
+
+
+@pytest.mark.parametrize("filters", [{"source_id": 1}, {"min_duration_s": 9}, {"source_type": "uploaded"}])
+@pytest.mark.parametrize("key", ["created_at", "view_count"])
+async def test_lists_are_counted_on_an_index_alone(
+    sqlite_database: Database, filters: dict[str, object], key: str
+) -> None:
+    """Ten thousand rows of a table that does not fit into memory would be as many reads of the disk."""
+    statements: list[tuple[str, object]] = []
+    engine = sqlite_database.reader.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, text, values, *_: statements.append((text, values)))
+    wanted = VideoFilter(shelves=EVERYTHING, **filters)  # type: ignore[arg-type]
+    async with sqlite_database.read() as session:
+        await repository.find(session, wanted, SortKey(key, descending=True), PageRequest(1, 24))
+        counted, values = next(found for found in statements if "count(" in found[0])
+        rows = await (await session.connection()).exec_driver_sql(f"EXPLAIN QUERY PLAN {counted}", values)  # type: ignore[arg-type]
+        steps = [row[-1] for row in rows if "videos" in row[-1]]
+    assert steps
+    assert all("USING COVERING INDEX" in step for step in steps)

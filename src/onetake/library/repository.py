@@ -83,7 +83,7 @@ async def find(session: AsyncSession, wanted: VideoFilter, sort: SortKey, page: 
     grams = await _grams(session, wanted.query)
     if any(gram.titles == 0 for gram in grams):
         return [], 0
-    some = _matching(wanted, grams, SORTABLE[sort.name]).limit(COUNT_LIMIT + 1).subquery()
+    some = _matching(wanted, grams, SORTABLE[sort.name]).limit(COUNT_LIMIT + 1)
     ids, total = await (_counted_page if grams else _page_if_short)(session, some, sort, page)
     if total > COUNT_LIMIT:
         ids = list(await session.scalars(_page_on_index(wanted, sort, page))) if page.offset < COUNT_LIMIT else []
@@ -370,22 +370,23 @@ def _has_words(words: Iterable[str]) -> list[ColumnElement[bool]]:
 
 
 async def _counted_page(
-    session: AsyncSession, some: Subquery, sort: SortKey, page: PageRequest
+    session: AsyncSession, some: Select[Any], sort: SortKey, page: PageRequest
 ) -> tuple[list[int], int]:
     """A page and the total in one statement: a search is dear, so it is done once."""
-    rows = (await session.execute(_ordered(some, sort, page).add_columns(func.count().over()))).all()
+    rows = (await session.execute(_ordered(some.subquery(), sort, page).add_columns(func.count().over()))).all()
     if not rows and page.offset:
-        return [], await session.scalar(select(func.count()).select_from(some)) or 0
+        return [], await session.scalar(select(func.count()).select_from(some.subquery())) or 0
     return [row[0] for row in rows], rows[0][1] if rows else 0
 
 
 async def _page_if_short(
-    session: AsyncSession, some: Subquery, sort: SortKey, page: PageRequest
+    session: AsyncSession, some: Select[Any], sort: SortKey, page: PageRequest
 ) -> tuple[list[int], int]:
-    """The total, and the page only of a short list: counting alone is done on an index."""
-    total = await session.scalar(select(func.count()).select_from(some)) or 0
+    """The total, and the page only of a short list: ids alone, without what they are sorted by, stand in an index."""
+    ids = some.with_only_columns(Video.id).subquery()
+    total = await session.scalar(select(func.count()).select_from(ids)) or 0
     short = page.offset < total <= COUNT_LIMIT
-    return list(await session.scalars(_ordered(some, sort, page))) if short else [], total
+    return list(await session.scalars(_ordered(some.subquery(), sort, page))) if short else [], total
 
 
 def _matching(wanted: VideoFilter, grams: Sequence[_Gram], key: Any) -> Select[Any]:
