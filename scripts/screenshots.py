@@ -104,6 +104,12 @@ def posters(page: Page) -> None:
     page.evaluate("Promise.all([...document.images].filter((image) => image.complete).map((image) => image.decode()))")
 
 
+def stills(page: Page) -> None:
+    """Every live source shows what it shows."""
+    expect(page.locator("[data-test=still]").first).to_be_visible(timeout=MEDIA_MS)
+    posters(page)
+
+
 def charts(page: Page) -> None:
     """Every chart is drawn."""
     expect(page.locator("[data-test=chart] canvas")).to_have_count(6)
@@ -146,9 +152,9 @@ SHOTS = (
     Shot("video-live", "video:Finals", dark=True, act=statistics),
     Shot("video-phone", "video:Evening news", phone=True, act=playing(3)),
     Shot("profile", "/profile"),
-    Shot("sources", "/admin/sources"),
-    Shot("sources.zh-CN", "/admin/sources", "zh-CN"),
-    Shot("sources-phone", "/admin/sources", phone=True),
+    Shot("sources", "/admin/sources", act=stills),
+    Shot("sources.zh-CN", "/admin/sources", "zh-CN", act=stills),
+    Shot("sources-phone", "/admin/sources", phone=True, act=stills),
     Shot("source-add", "/admin/sources", act=clicks("[data-test=source-add]")),
     Shot("source-preview", "/admin/sources", height=980, act=preview),
     Shot("tasks", "/admin/tasks"),
