@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browsing import ADMIN_PASSWORD, Site
-from tests.e2e.watching import PERSON, Station, becomes, of_video, open_video, plays, recorded_video
+from tests.e2e.watching import (
+    PERSON,
+    Station,
+    becomes,
+    choose_speed,
+    of_video,
+    open_video,
+    plays,
+    recorded_video,
+    shown_speed,
+)
 from tests.running import server_env, serving
 
 # Long enough for ten seconds forth and back within it.
@@ -60,18 +70,6 @@ def player(page: Page) -> Locator:
 
 def button(page: Page, name: str) -> Locator:
     return player(page).get_by_role("button", name=name, exact=True)
-
-
-def shown_speed(page: Page, speed: str) -> Locator:
-    return page.locator("[data-test=player-controls]").get_by_text(speed, exact=True)
-
-
-def choose_speed(page: Page, speed: str) -> None:
-    """Choose a speed from the menu, which is closed again."""
-    page.locator("[data-test=player-gear]").click()
-    page.locator(f"[data-test='choice-{speed}']").check()
-    page.keyboard.press("Escape")
-    expect(page.locator("[data-test=player-settings]")).to_have_count(0)
 
 
 def press(page: Page, key: str, then: str) -> None:

@@ -5,7 +5,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browsing import ADMIN, ADMIN_PASSWORD, Site
 from tests.running import Server
 
@@ -54,6 +54,11 @@ def recorded_video(station: Station, clock: Page, name: str, title: str, seconds
     """Record a new source for so long; the number of the finished video, which has its pictures."""
     source = station.source(name)
     record(station, clock, source, title)
+    return finished_video(station, clock, source, title, seconds)
+
+
+def finished_video(station: Station, clock: Page, source: int, title: str, seconds: float) -> int:
+    """The same of a recording that runs."""
     wait_for(clock, lambda: station.video(title)["duration"] >= seconds)
     station.ask("POST", f"/api/sources/{source}/record/stop", {})
     wait_for(clock, lambda: station.video(title)["storyboard_url"] and not station.video(title)["is_live"])
@@ -103,3 +108,16 @@ def choose_mode(page: Page, mode: str) -> None:
         page.locator("[data-test=player-gear]").click()
     page.locator(f"[data-test=choice-{mode}]").check()
     expect(page.locator("[data-test=player]")).to_have_attribute("data-mode", mode)
+
+
+def choose_speed(page: Page, speed: str) -> None:
+    """Choose a speed from the menu, which is closed again."""
+    page.locator("[data-test=player-gear]").click()
+    page.locator(f"[data-test='choice-{speed}']").check()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-test=player-settings]")).to_have_count(0)
+
+
+def shown_speed(page: Page, speed: str) -> Locator:
+    """The speed in the bar of the player."""
+    return page.locator("[data-test=player-controls]").get_by_text(speed, exact=True)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { modesOf, type PlayerMedia } from './media'
-import { grownLength, isAtEdge, type Playhead, seekTarget, timelineOf } from './timeline'
+import { arriving, grownLength, isAtEdge, type Playhead, seekTarget, timelineOf } from './timeline'
 
 const recording: PlayerMedia = {
   title: 'x', vodUrl: 'v', liveUrl: 'l', flvUrl: 'f', shift: null, posterUrl: null, storyboardUrl: null,
@@ -61,6 +61,22 @@ describe('timelineOf', () => {
   it('has nothing live once the recording is over', () => {
     const over = timelineOf({ ...recording, isLive: false }, head({ mode: 'low-latency', latency: 2 }), later)
     expect(over).toMatchObject({ length: 100, canSeek: true, behind: null })
+  })
+})
+
+describe('arriving', () => {
+  const line = { length: 120, position: 0, canSeek: true, behind: 120 }
+
+  it('stands where it is to begin', () => {
+    expect(arriving(line, 'start', 30)).toMatchObject({ position: 30, behind: 90 })
+    expect(arriving({ ...line, behind: null }, 'start', 30)).toMatchObject({ position: 30, behind: null })
+    expect(arriving(line, 'shift', -30)).toMatchObject({ position: 90, behind: 30 })
+    expect(arriving(line, 'shift', -Infinity)).toMatchObject({ position: 0, behind: 120 })
+  })
+
+  it('leaves the natural beginning and the live edge alone', () => {
+    expect(arriving(line, 'start', null)).toBe(line)
+    expect(arriving(line, 'flv', 30)).toBe(line)
   })
 })
 

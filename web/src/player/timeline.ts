@@ -66,6 +66,14 @@ function recordingOf(media: PlayerMedia, head: Playhead, nowMs: number): Timelin
   return { length, position: head.currentTime, canSeek: length > 0, behind }
 }
 
+/** The bar while that is being loaded which begins at `startAt`: in seconds, in a window back from its end. */
+export function arriving(timeline: Timeline, mode: Mode, startAt: number | null): Timeline {
+  if (startAt === null || isLiveMode(mode)) return timeline
+  const { length } = timeline
+  const position = Math.min(length, Math.max(0, mode === 'shift' ? length + startAt : startAt))
+  return { ...timeline, position, behind: timeline.behind === null ? null : length - position }
+}
+
 /** True while the viewer sees what happens now. */
 export function isAtEdge(mode: Mode, timeline: Timeline): boolean {
   return timeline.behind !== null && (isLiveMode(mode) || timeline.behind < LIVE_EDGE_S)

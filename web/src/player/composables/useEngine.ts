@@ -3,17 +3,27 @@ import type { Engine, EngineEvents, EngineOptions, Quality } from '../engines/en
 import { startersFor } from '../engines/start'
 import { isLiveMode, type Mode, type PlayerMedia, urlOf } from '../media'
 import { retryPolicy } from '../retry'
+import type { MediaElementState } from './useMediaState'
 
 /** `unsupported`: this browser cannot play it; `failed`: it could not be loaded or decoded, three times over. */
 export type Problem = 'unsupported' | 'failed'
 
-/** Keeps one engine running in the video element, and begins anew when it fails. `still`: it plays when it is told to. */
-export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia, still = false) {
+interface Parts {
+  element: Readonly<Ref<HTMLVideoElement | null>>
+  media: () => PlayerMedia
+  shown: MediaElementState
+  /** It plays when it is told to. */
+  still: boolean
+}
+
+/** Keeps one engine running in the video element, and begins anew when it fails. */
+export function useEngine({ element, media, shown, still }: Parts) {
   const engine = shallowRef<Engine | null>(null)
   const problem = ref<Problem | null>(null)
   const isRetrying = ref(false)
   const qualities = shallowRef<Quality[]>([])
   const quality = ref(-1)
+  const { goal, place, aim } = usePlace(element, shown)
   const retries = retryPolicy()
   let attempt = 0
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -35,8 +45,9 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
   }
 
   function again(mode: Mode): void {
-    const at = placeIn(mode, element.value)
+    const at = place(mode)
     stop()
+    aim(at)
     const pause = retries.next()
     isRetrying.value = pause !== null
     if (pause === null) problem.value = 'failed'
@@ -45,6 +56,7 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
 
   async function start(mode: Mode, startAt: number | null): Promise<void> {
     stop()
+    aim(startAt)
     const own = attempt
     const [video, url] = [element.value, urlOf(media(), mode)]
     if (!video || url === null) return
@@ -63,11 +75,22 @@ export function useEngine(element: Readonly<Ref<HTMLVideoElement | null>>, media
   }
 
   onBeforeUnmount(stop)
-  return { engine, problem, isRetrying, qualities, quality, retries, start, stop, setQuality }
+  return { engine, problem, isRetrying, qualities, quality, goal, retries, place, start, stop, setQuality }
 }
 
-/** Where playing could go on, as `start` takes it: null for the live edge, seconds before it in a window. */
-export function placeIn(mode: Mode, video: HTMLVideoElement | null): number | null {
+/** Where playing could go on, as `start` takes it; before the first picture, where it aims at. */
+function usePlace(element: Readonly<Ref<HTMLVideoElement | null>>, { state, forget }: MediaElementState) {
+  const goal = ref<number | null>(null)
+  const place = (mode: Mode): number | null => (state.started ? placeIn(mode, element.value) : goal.value)
+  function aim(startAt: number | null): void {
+    goal.value = startAt
+    forget()
+  }
+  return { goal, place, aim }
+}
+
+/** The playhead as `start` takes it: null for the live edge, seconds before it in a window. */
+function placeIn(mode: Mode, video: HTMLVideoElement | null): number | null {
   if (!video || isLiveMode(mode)) return null
   if (mode !== 'shift') return video.currentTime
   const { seekable } = video

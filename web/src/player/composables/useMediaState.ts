@@ -49,8 +49,11 @@ function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting'> 
   }
 }
 
-/** Follows a media element as reactive state. It tells of a change a little later: `refresh` asks it now. */
-export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): { state: MediaState; refresh: () => void } {
+/**
+ * Follows a media element as reactive state. It tells of a change a little later: `refresh` asks it now, `forget` when
+ * it has got something else to show.
+ */
+export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>) {
   const state = reactive<MediaState>({
     paused: true, started: false, waiting: false, ended: false, currentTime: 0, duration: NaN, seekableStart: 0,
     seekableEnd: 0, buffered: [], volume: 1, muted: false, rate: 1, width: 0, height: 0,
@@ -58,6 +61,10 @@ export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): 
 
   function refresh(): void {
     if (element.value) Object.assign(state, read(element.value))
+  }
+  function forget(): void {
+    state.started = false
+    refresh()
   }
   function sync(event: Event): void {
     const video = event.currentTarget as HTMLVideoElement
@@ -77,5 +84,7 @@ export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>): 
   onBeforeUnmount(() => {
     detach(element.value)
   })
-  return { state, refresh }
+  return { state, refresh, forget }
 }
+
+export type MediaElementState = ReturnType<typeof useMediaState>

@@ -1,8 +1,8 @@
 import { computed, onMounted, ref, watch, type Ref } from 'vue'
 import { useNow } from '@/ui/now'
 import { isLiveMode, type Mode, modesOf, type PlayerMedia, urlOf } from '../media'
-import { isAtEdge, timelineOf } from '../timeline'
-import { placeIn, useEngine } from './useEngine'
+import { arriving, isAtEdge, timelineOf } from '../timeline'
+import { useEngine } from './useEngine'
 import { useMediaState } from './useMediaState'
 import { useSeeking } from './useSeeking'
 
@@ -17,21 +17,24 @@ export interface PlayerOptions {
 
 /** All of a player but its looks. */
 export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media: () => PlayerMedia, options: PlayerOptions) {
-  const { state, refresh } = useMediaState(element)
-  const engine = useEngine(element, media, options.still)
+  const shown = useMediaState(element)
+  const { state, refresh } = shown
+  const engine = useEngine({ element, media, shown, still: options.still === true })
   const modes = computed(() => modesOf(media()))
   const mode = ref<Mode>(options.startAt === null ? (modes.value[0] ?? 'start') : 'start')
   const now = useNow(TICK_MS)
   const latency = computed(() => (state.currentTime >= 0 && now.value > 0 ? (engine.engine.value?.latency() ?? null) : null))
-  const timeline = computed(() =>
-    timelineOf(media(), { ...state, mode: mode.value, latency: latency.value }, now.value),
-  )
+  const timeline = computed(() => {
+    const line = timelineOf(media(), { ...state, mode: mode.value, latency: latency.value }, now.value)
+    return state.started ? line : arriving(line, mode.value, engine.goal.value)
+  })
   const atEdge = computed(() => isAtEdge(mode.value, timeline.value))
   /** The live stream is over, and with it what could be shown at its edge and in its window. */
   const isOver = computed(() => mode.value !== 'start' && !media().isLive)
 
   async function begin(next: Mode, startAt: number | null): Promise<void> {
     mode.value = next
+    if (isLiveMode(next)) setSpeed(1)
     await engine.start(next, startAt)
   }
   const { goLive, seek, rewind } = useSeeking({ element, media, state, modes, mode, timeline, begin })
@@ -43,13 +46,14 @@ export function usePlayer(element: Readonly<Ref<HTMLVideoElement | null>>, media
     else if (engine.problem.value) retry()
     else void video.play().catch(() => undefined)
   }
+  /** Also for what the element loads next: a connection that was lost, for instance. */
   function setSpeed(rate: number): void {
-    if (element.value) element.value.playbackRate = rate
+    if (element.value) Object.assign(element.value, { defaultPlaybackRate: rate, playbackRate: rate })
   }
   function retry(): void {
     engine.retries.reset()
     engine.problem.value = null
-    void begin(mode.value, placeIn(mode.value, element.value))
+    void begin(mode.value, engine.place(mode.value))
   }
 
   onMounted(() => void begin(mode.value, options.startAt))

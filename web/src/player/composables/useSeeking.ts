@@ -23,7 +23,7 @@ export function useSeeking({ element, media, state, modes, mode, timeline, begin
   function seek(wished: number): void {
     const target = seekTarget(media(), timeline.value, wished)
     if (target === 'live') void goLive()
-    else if (isLiveMode(mode.value)) rewind(target)
+    else if (isLiveMode(mode.value) || !state.started) rewind(target)
     else if (element.value) element.value.currentTime = reachable(target)
   }
   function rewind(second: number): void {
