@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,27 @@ async def watch(kit: PullKit, url: str, units: int) -> tuple[list[Unit], list[Pu
     finally:
         await puller.stop()
     return got, statuses
+
+
+async def test_a_gate_is_shut_while_media_flows(caplog: pytest.LogCaptureFixture) -> None:
+    arrived = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    target = parse_target(f"rtsp://{SITE}:{port}/cam", PULL_SCHEMES)
+    pinned = Pinned(target, (ip_address("127.0.0.1"),))
+    async with server, rtsp_gate(pinned) as gate:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        await asyncio.wait_for(arrived.wait(), 10)
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+    assert caplog.records == [], "what is our own doing is no trouble"
 
 
 async def test_rtsp_media_comes_through_the_gate(kit: PullKit, clip: Path, tmp_path: Path) -> None:

@@ -189,8 +189,8 @@ class EgressProxy:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, aiohttp.ClientError) as error:
             log.debug("egress connection ended: %s", type(error).__name__)
         except asyncio.CancelledError:
+            # The end of this task: asyncio's server would report a cancelled one as an error.
             writer.transport.abort()
-            raise
         finally:
             writer.close()
 

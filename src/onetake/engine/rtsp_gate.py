@@ -134,6 +134,9 @@ async def rtsp_gate(pinned: Pinned, tls: ssl.SSLContext | None = None) -> AsyncI
             gate.refusal = TlsFailed()
         except (OSError, TimeoutError) as error:
             log.debug("rtsp gate: %s", type(error).__name__)
+        except asyncio.CancelledError:
+            # The end of this task: asyncio's server would report a cancelled one as an error.
+            log.debug("rtsp gate: shut")
         finally:
             await _cut(writer)
 
