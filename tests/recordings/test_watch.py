@@ -13,8 +13,10 @@ from onetake.infra.mediaserver import MediaServer
 from onetake.infra.pubsub import PubSub
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.recordings import repository
+from onetake.recordings.errors import RecordingRunning
 from onetake.recordings.models import RecordTask, TaskStatus, Trigger
 from onetake.recordings.repository import TaskFilter
+from onetake.recordings.service import tasks
 from onetake.recordings.service.reports import new_task
 from onetake.recordings.watch import LOST_AFTER_LOOKS, RecordingWatch
 
@@ -120,3 +122,19 @@ async def test_lists_have_one_order_and_are_counted_so_far(database: Database, m
         first, total = await repository.find_tasks(session, TaskFilter(), order, PageRequest(1, 3))
         beyond, _ = await repository.find_tasks(session, TaskFilter(), order, PageRequest(3, 3))
     assert ([task.title for task in first], total, beyond) == (["5", "4", "3"], 5, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(TaskStatus.PENDING, "recording_waits"), (TaskStatus.RECORDING, "recording_running")]
+)
+async def test_a_second_start_is_told_what_the_first_does(
+    database: Database, media: MediaServer, status: TaskStatus, code: str
+) -> None:
+    source = await a_source(database)
+    async with database.write() as session:
+        task = await repository.add_task(session, new_task(source, trigger=Trigger.SCHEDULE, title="Evening"))
+        task.status = status
+    with pytest.raises(RecordingRunning) as refused:
+        await tasks.start(database, media, source.id, tasks.Wish())
+    assert (refused.value.code, refused.value.params["task_id"]) == (code, task.id)
+    assert [one.id for one in await every_task(database)] == [task.id]

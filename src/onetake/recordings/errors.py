@@ -25,6 +25,17 @@ class RecordingRunning(Conflict):
     )
 
 
+class RecordingWaits(RecordingRunning):
+    """A recording of the source has begun and waits for the stream. Parameter: `task_id`."""
+
+    code = "recording_waits"
+    text = Text(
+        en="A recording of this source waits for it to come on air already (task {task_id}).",
+        zh_cn="该直播源已有录制任务（任务 {task_id}），正在等待开播。",
+        zh_tw="此直播來源已有錄製任務（任務 {task_id}），正在等待開播。",
+    )
+
+
 class NotRecording(Conflict):
     """There is nothing to stop."""
 

@@ -14,7 +14,14 @@ from onetake.kit.clock import utc_now
 from onetake.kit.errors import AppError, NotFound
 from onetake.kit.paging import PageRequest, SortKey
 from onetake.recordings import repository
-from onetake.recordings.errors import NoRoom, NotRecording, RecordingRunning, SourceOffline, StoppedWaiting
+from onetake.recordings.errors import (
+    NoRoom,
+    NotRecording,
+    RecordingRunning,
+    RecordingWaits,
+    SourceOffline,
+    StoppedWaiting,
+)
 from onetake.recordings.models import RecordTask, TaskStatus, Trigger
 from onetake.recordings.repository import TaskFilter
 from onetake.recordings.service.reports import Sheet, default_title, fail, finish_lost, new_task, record
@@ -151,12 +158,17 @@ async def _open(db: Database, source_id: int, wish: Wish) -> int:
                 raise SourceInactive
             running = await repository.open_task(session, source_id)
             if running is not None:
-                raise RecordingRunning(task_id=running.id)
+                raise _busy(running)
             return (await add_pending(session, source, wish)).id
     except IntegrityError:  # somebody else was a moment faster
         async with db.read() as session:
             running = await repository.open_task(session, source_id)
-        raise RecordingRunning(task_id=running.id if running else 0) from None
+        raise (_busy(running) if running else RecordingRunning(task_id=0)) from None
+
+
+def _busy(task: RecordTask) -> RecordingRunning:
+    """Why a source with an open task cannot have another."""
+    return (RecordingWaits if task.status == TaskStatus.PENDING else RecordingRunning)(task_id=task.id)
 
 
 def _pending(source: LiveSource, wish: Wish) -> RecordTask:
