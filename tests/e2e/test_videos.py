@@ -133,7 +133,7 @@ def test_a_stream_that_cannot_be_loaded_is_said_in_words_and_tried_again(visitor
     page.route("**/index.m3u8", lambda route: route.abort())
     page.goto(f"{visitor.url}/video/{recorded}")
     retry = page.locator("[data-test=player-retry]")
-    for _ in range(60):
+    for _ in range(600):  # its seconds are short: attempts take as long as they do
         if retry.count() > 0:
             break
         page.clock.run_for(1000)
@@ -142,7 +142,8 @@ def test_a_stream_that_cannot_be_loaded_is_said_in_words_and_tried_again(visitor
     page.clock.resume()
     retry.click()
     plays(page, 0.5)
-    visitor.watcher.forgive("net::ERR_FAILED")
+    # Fresh addresses begin anew what the button has begun; Chromium misses the stream that is thrown away by that.
+    visitor.watcher.forgive("net::ERR_(FAILED|FILE_NOT_FOUND)")
 
 
 def test_the_position_is_kept_and_a_view_is_counted(
