@@ -107,7 +107,7 @@ def test_a_preview_plays(operator: Page) -> None:
     expect(still).to_be_visible(timeout=MEDIA_MS)
     operator.wait_for_function("image => image.naturalWidth > 0", arg=still.element_handle(), timeout=MEDIA_MS)
     expect(operator.locator("video")).to_have_count(0)
-    source.locator("[data-test=source-preview]").click()
+    source.locator("[data-test=source-picture]").click()
     drawer = operator.get_by_role("dialog", name="Preview hall")
     operator.wait_for_function(
         "() => (document.querySelector('[role=dialog] video')?.currentTime ?? 0) > 0.5", timeout=MEDIA_MS

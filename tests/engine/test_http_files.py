@@ -567,6 +567,17 @@ async def test_gated_media_needs_a_token_for_every_byte(gated: Files, tmp_path: 
             assert denied.headers["Content-Type"].startswith("application/problem+json")
 
 
+async def test_who_may_look_gets_pictures_and_nothing_else(gated: Files, tmp_path: Path) -> None:
+    recorded = record(tmp_path)
+    look = token(recorded.id, Method.LOOK)
+    for name in ("poster.jpg", "storyboard.jpg", "storyboard.vtt"):
+        (recorded.folder / name).write_bytes(b"x")
+        assert (await gated.get(f"/t/{look}/vod/{recorded.id}/{name}")).status == 200, name
+    refused = ["index.m3u8", "master.m3u8", "video.mp4", "video-000.mp4", "poster.jpg?download=x", "subtitles/en.vtt"]
+    for name in refused:
+        assert (await gated.get(f"/t/{look}/vod/{recorded.id}/{name}")).status == 403, name
+
+
 async def test_query_tokens_reach_every_line(gated: Files, tmp_path: Path) -> None:
     recorded = record(tmp_path)
     good = token(recorded.id)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import io
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,12 +20,12 @@ from tests.media.fmp4.clips import BIG_BUCK_BUNNY, missing
 
 from onetake.engine import live_posters
 from onetake.engine.http_live import NAME
-from onetake.engine.live_posters import FRESH_S, OLD_S, LivePosters
+from onetake.engine.live_posters import FRESH_S, WANTED_S, LivePosters
 from onetake.engine.sessions import PushState
 from onetake.engine.state import StreamConfig
 from onetake.engine.web import answer_errors
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, sign
-from onetake.media.ffmpeg.errors import NotMedia
+from onetake.media.ffmpeg.errors import LimitExceeded, NotMedia
 
 ClipMaker = Callable[..., Path]
 POSTER = "/live/cam/poster.jpg"
@@ -53,9 +55,11 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
 
 
 class Maker:
-    """Makes pictures in the order in which it is asked, when it is let."""
+    """Makes pictures in the order in which it is asked, when it is let; each takes `takes_s` by the test's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: "Clock") -> None:
+        self.clock = clock
+        self.takes_s = 0.0
         self.asked = 0
         self.at_once = 0
         self.most_at_once = 0
@@ -70,6 +74,7 @@ class Maker:
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             await self.may_go_on.wait()
+            self.clock.s += self.takes_s
             if self.error is not None:
                 raise self.error
             return b"picture %d" % number
@@ -92,7 +97,8 @@ class Desk:
 
     def __init__(self, server: Live) -> None:
         self.server = server
-        self.maker, self.clock = Maker(), Clock()
+        self.clock = Clock()
+        self.maker = Maker(self.clock)
         self.posters = LivePosters(server.server.hub, server.server.players, self.maker, self.clock)
         self.client: TestClient[web.Request, web.Application] | None = None
 
@@ -144,8 +150,8 @@ class TestRealPictures:
         async with on_air(BIG_BUCK_BUNNY, tmp_path) as server:
             status, jpeg = await server.get(POSTER)
             assert status == 200
-            assert size_of(jpeg) == (800, 450)
-            assert len(jpeg) < 200_000
+            assert size_of(jpeg) == (640, 360)
+            assert len(jpeg) < 100_000
 
 
 class TestWhoMayLook:
@@ -163,6 +169,10 @@ class TestWhoMayLook:
             async with server.http.get(server.url(f"/t/{good}{POSTER}")) as answer:
                 assert answer.status == 200
                 assert answer.headers["Cache-Control"].startswith("private")
+            look = sign(Grant(Method.LOOK, ScopeKind.STREAM, "live:cam", "list.guest", "guest", 1 << 31), keyring)
+            assert (await server.get(f"/t/{look}{POSTER}"))[0] == 200
+            for path in ("/live/cam/index.m3u8", "/live/cam/live.m3u8", "/live/cam.flv"):
+                assert (await server.get(f"/t/{look}{path}"))[0] == 403, "who may look may not play"
 
     async def test_nothing_is_shown_of_what_is_not_live(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with live(tmp_path) as server, desk(server) as at:
@@ -207,12 +217,11 @@ class TestCost:
             await at.made(2)
             assert await at.get() == (200, b"picture 2")
 
-    async def test_one_of_another_time_is_waited_for(self, clip: ClipMaker, tmp_path: Path) -> None:
+    async def test_one_that_nobody_wanted_for_long_is_forgotten(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with on_air(clip("h264_aac", 10), tmp_path) as server, desk(server) as at:
             await at.get()
-            await next_keyframe(server)
-            at.clock.s += OLD_S
-            assert await at.get() == (200, b"picture 2")
+            at.clock.s += WANTED_S
+            assert await at.get() == (200, b"picture 2"), "the one of another time is not shown"
 
     async def test_without_a_newer_keyframe_nothing_is_made(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with live(tmp_path) as server, desk(server) as at:
@@ -221,9 +230,23 @@ class TestCost:
                 await at.get()
             await server.state("cam", PushState.GRACE)
             for _ in range(3):
-                at.clock.s += OLD_S
+                at.clock.s += FRESH_S
                 assert (await at.get())[0] == 200
             assert at.maker.asked <= 2, "one more keyframe at most has come after the first picture"
+
+    async def test_the_media_of_a_session_that_is_over_is_not_held(self, clip: ClipMaker, tmp_path: Path) -> None:
+        async with live(tmp_path) as server, desk(server) as at:
+            async with pushing(clip("h264_aac", 10), server.rtmp("cam")) as publisher:
+                await server.part("cam", 2)
+                await at.get()
+                ring = weakref.ref(found.ring) if (found := server.server.hub.life("cam")) else None
+                found = None
+                await stop_cleanly(publisher)
+            await server.state("cam", PushState.OFFLINE)
+            server.server.hub.forget_ended()
+            gc.collect()
+            assert ring is not None
+            assert ring() is None
 
     async def test_streams_wait_for_each_other_and_the_more_the_longer(self, clip: ClipMaker, tmp_path: Path) -> None:
         names = ["a", "b", "c"]
@@ -231,19 +254,23 @@ class TestCost:
             for name in names:
                 await publishers.enter_async_context(pushing(clip("h264_aac", 10), server.rtmp(name)))
                 await server.part(name, 2)
-            at.maker.may_go_on.clear()
+            at.maker.takes_s = 2.0
             asking = [asyncio.create_task(at.get(name)) for name in names]
-            await until(lambda: at.maker.asked == 1)
-            at.clock.s += 2.0
-            at.maker.may_go_on.set()
             assert {status for status, _ in await asyncio.gather(*asking)} == {200}
             assert at.maker.most_at_once == 1
-            at.posters.took_s = 2.0
-            at.clock.s += 2.0 * len(names) / live_posters.SHARE - 1
+            at.clock.s += 53
             for name in names:
                 await server.segment(name, 4)
                 await at.get(name)
             assert at.maker.asked == 3, "three streams at two seconds each: a tenth of a core allows one a minute"
+            at.clock.s += 59
+            await at.get("a")
+            await at.made(4)
+            at.clock.s += 20
+            await server.segment("a", 6)
+            await at.get("a")
+            await at.made(5)
+            assert at.maker.asked == 5, "the others are not looked at any more"
 
 
 class TestTrouble:
@@ -268,8 +295,34 @@ class TestTrouble:
             at.maker.error = None
             assert (await at.get())[0] == 404
             assert at.maker.asked == 1
-            at.clock.s += OLD_S
+            at.clock.s += FRESH_S
             assert await at.get() == (200, b"picture 2")
+
+    async def test_a_picture_outlives_a_maker_that_fails_once(self, clip: ClipMaker, tmp_path: Path) -> None:
+        async with on_air(clip("h264_aac", 10), tmp_path) as server, desk(server) as at:
+            await at.get()
+            at.maker.error = LimitExceeded()
+            for ask in range(2, 9):
+                await next_keyframe(server)
+                at.clock.s += FRESH_S
+                assert (await at.get())[0] == 200
+                await at.made(ask)
+            assert (await at.get())[0] == 404, "but not for ever"
+
+    async def test_sound_alone_has_no_picture_of_before(self, clip: ClipMaker, tmp_path: Path) -> None:
+        async with live(tmp_path) as server, desk(server) as at:
+            async with pushing(clip("h264_aac", 10), server.rtmp("cam")):
+                await server.part("cam", 2)
+                assert (await at.get())[0] == 200
+            life = server.server.hub.life("cam")
+            assert life is not None
+            async with pushing(clip("audio_only", 10), server.rtmp("cam")):
+                await until(lambda: [track.codec for track in life.ring.segments[-1].run.tracks] == ["aac"])
+                for _ in range(2):
+                    at.clock.s += FRESH_S
+                    await at.get()
+                    await until(lambda: not at.maker.at_once)
+                assert (await at.get())[0] == 404
 
     async def test_who_goes_away_while_waiting_spoils_nothing(self, clip: ClipMaker, tmp_path: Path) -> None:
         async with on_air(clip("h264_aac", 10), tmp_path) as server, desk(server) as at:
@@ -281,12 +334,19 @@ class TestTrouble:
             await at.made(1)
             assert await at.get() == (200, b"picture 1")
 
-    async def test_the_server_stops_while_one_is_made(self, clip: ClipMaker, tmp_path: Path) -> None:
-        async with on_air(clip("h264_aac", 10), tmp_path) as server, desk(server) as at:
+    async def test_the_server_stops_while_some_are_made(self, clip: ClipMaker, tmp_path: Path) -> None:
+        """Also one of a session that was replaced meanwhile."""
+        async with live(tmp_path) as server, desk(server) as at:
             at.maker.may_go_on.clear()
-            with pytest.raises((TimeoutError, aiohttp.ClientError)):
-                async with asyncio.timeout(0.2):
-                    await at.get()
+            for _ in range(2):
+                async with pushing(clip("h264_aac", 10), server.rtmp("cam")) as publisher:
+                    await server.part("cam", 2)
+                    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+                        async with asyncio.timeout(0.3):
+                            await at.get()
+                    await stop_cleanly(publisher)
+                await server.state("cam", PushState.OFFLINE)
+            assert at.maker.at_once == 1, "what nobody can see any more is given up"
             async with asyncio.timeout(5):
                 await at.posters.close()
             assert at.maker.at_once == 0

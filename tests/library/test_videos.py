@@ -192,6 +192,9 @@ class TestTokens:
         )
         assert signer.stills(video, MEMBER) == signer.stills(video, MEMBER)
         assert signer.stills(video, MEMBER) != signer.stills(video, None)
+        for address in signer.stills(video, MEMBER):
+            assert address is not None
+            assert verify(address.split("/")[2], signer.keyring).method == Method.LOOK, "it plays nothing"
 
 
 class TestWatching:

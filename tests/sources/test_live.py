@@ -126,5 +126,5 @@ def test_the_address_of_a_poster_opens_this_stream_and_stays_the_same_for_hours(
     assert address != live_poster(keyring, source, "guest")
     grant = verify(address.split("/")[2], keyring)
     assert address.endswith("/live/abc/poster.jpg")
-    assert (grant.method, grant.scope_kind, grant.scope) == (Method.PLAY, ScopeKind.STREAM, "live:abc.2")
+    assert (grant.method, grant.scope_kind, grant.scope) == (Method.LOOK, ScopeKind.STREAM, "live:abc.2")
     assert 6 * 3600 <= grant.expires_s - time.time() <= 12 * 3600 + 1

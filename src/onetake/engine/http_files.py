@@ -140,7 +140,11 @@ class FileServer:
 
     def _admit(self, request: web.Request, asset_id: uuid.UUID) -> Grant | None:
         token = _token(request)
-        methods = (Method.DOWNLOAD,) if "download" in request.query else (Method.PLAY, Method.DOWNLOAD)
+        methods: tuple[Method, ...] = (Method.PLAY, Method.DOWNLOAD)
+        if "download" in request.query:
+            methods = (Method.DOWNLOAD,)
+        elif request.match_info.get("name") in SIDE_FILES:
+            methods += (Method.LOOK,)
         return self.gate.admit(token, methods, ScopeKind.ASSET, str(asset_id))
 
     def _visit(self, request: web.Request, asset: Asset, grant: Grant | None) -> _Visit:

@@ -39,7 +39,14 @@ class Players:
         self._limits = limits or Limits()
         self._players: dict[str, Player] = {}
 
-    def admit(self, config: StreamConfig | None, name: str, token: str | None, key: str = "") -> Grant | None:
+    def admit(
+        self,
+        config: StreamConfig | None,
+        name: str,
+        token: str | None,
+        key: str = "",
+        methods: tuple[Method, ...] = (Method.PLAY,),
+    ) -> Grant | None:
         """The grant by which `name` may be watched, None for a stream that is open to all, or to holders of its `key`.
 
         A token that is given must be good, also where none is needed; a stream that is not configured (`config` None)
@@ -47,7 +54,7 @@ class Players:
         """
         if config is not None and (config.accepts_key(key) or (token is None and not config.gated)):
             return None
-        return self.gate.admit(token, Method.PLAY, ScopeKind.STREAM, scope(name))
+        return self.gate.admit(token, methods, ScopeKind.STREAM, scope(name))
 
     @contextmanager
     def watching(

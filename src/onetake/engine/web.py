@@ -15,7 +15,7 @@ from onetake.engine.streams import StreamHub
 from onetake.kit.errors import AppError
 from onetake.kit.language import negotiate_language
 from onetake.kit.problems import MEDIA_TYPE, error_for_status, problem_title, problem_type
-from onetake.kit.signing import Grant
+from onetake.kit.signing import Grant, Method
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +131,10 @@ def find_life(hub: StreamHub, name: str) -> Life:
     return life
 
 
-def admit(request: web.Request, hub: StreamHub, players: Players) -> Grant | None:
-    """Check the playback token of a request; raises 403."""
+def admit(
+    request: web.Request, hub: StreamHub, players: Players, methods: tuple[Method, ...] = (Method.PLAY,)
+) -> Grant | None:
+    """Check the playback token of a request, which permits one of `methods`; raises 403."""
     name = request.match_info["name"]
     token = request.match_info.get("token") or request.query.get("token")
-    return players.admit(hub.config(name), name, token)
+    return players.admit(hub.config(name), name, token, methods=methods)

@@ -31,11 +31,16 @@ _SIGNATURE = re.compile(r"t=(?P<t>[0-9]{1,12}),v1=(?P<mac>[0-9a-f]{64})")
 
 
 class Method(IntEnum):
-    """What a token permits. `PLAY` covers playlists, segments, posters; `DOWNLOAD` the file itself as attachment."""
+    """What a token permits.
+
+    `PLAY` covers playlists, segments, posters; `DOWNLOAD` the file itself as attachment; `LOOK` nothing but posters and
+    storyboards.
+    """
 
     PLAY = 1
     DOWNLOAD = 2
     PUBLISH = 3
+    LOOK = 4
 
 
 class ScopeKind(IntEnum):

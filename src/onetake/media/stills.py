@@ -19,7 +19,7 @@ POSTER_TIMEOUT_S = 60.0
 STILL_TIMEOUT_S = 20.0
 STORYBOARD_TIMEOUT_S = 300.0
 POSTER_MAX_PX = 1280
-STILL_MAX_PX = 800
+STILL_MAX_PX = 640
 TILE_MAX_PX = (160, 160)
 COLUMNS = 10
 MAX_TILES = 100
@@ -61,7 +61,7 @@ async def make_poster(
 
 
 async def make_still(media: bytes, *, limits: Limits = LIVE_LIMITS) -> bytes:
-    """A JPEG (at most 800 px) of the first picture of `media`, which begins with a keyframe; nothing is written.
+    """A JPEG (at most 640 px) of the first picture of `media`, which begins with a keyframe; nothing is written.
 
     Args:
         media: an init and parts of ours (fragmented MP4).

@@ -24,10 +24,12 @@ def generation_scope(thing: str, generation: int) -> str:
     return f"{thing}.{generation}" if generation else thing
 
 
-def live_base(keyring: Keyring, source: LiveSource, session: str, viewer: str, expires_s: int) -> str:
+def live_base(
+    keyring: Keyring, source: LiveSource, session: str, viewer: str, expires_s: int, method: Method = Method.PLAY
+) -> str:
     """Path before `.flv` and `/index.m3u8` for one playback session."""
     scope = generation_scope(f"live:{source.stream_name}", source.grant_generation)
-    grant = Grant(Method.PLAY, ScopeKind.STREAM, scope, session, viewer, expires_s)
+    grant = Grant(method, ScopeKind.STREAM, scope, session, viewer, expires_s)
     return f"/t/{sign(grant, keyring)}/live/{source.stream_name}"
 
 
@@ -42,8 +44,8 @@ def list_expiry_s() -> int:
 
 
 def live_poster(keyring: Keyring, source: LiveSource, viewer: str) -> str:
-    """Address of what a source shows now: the same for hours, while the picture changes."""
-    return live_base(keyring, source, list_session(viewer), viewer, list_expiry_s()) + "/poster.jpg"
+    """Address of what a source shows now: the same for hours, while the picture changes. It plays nothing."""
+    return live_base(keyring, source, list_session(viewer), viewer, list_expiry_s(), Method.LOOK) + "/poster.jpg"
 
 
 def live_play(keyring: Keyring, source: LiveSource, viewer: str) -> LivePlay:

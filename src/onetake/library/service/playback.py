@@ -58,9 +58,12 @@ class Signer:
         return f"{base}/{FOLDER}/video.mp4?download={quote(video.title, safe='')}"
 
     def stills(self, video: Video, viewer: Principal | None) -> tuple[str | None, str | None]:
-        """Addresses of poster and storyboard for a list: equal for hours, so that browsers keep the pictures."""
+        """Addresses of poster and storyboard for a list: equal for hours, so that browsers keep the pictures.
+
+        They play nothing.
+        """
         who = viewer_name(viewer)
-        base = self._asset_base(video, Method.PLAY, list_session(who), who, list_expiry_s())
+        base = self._asset_base(video, Method.LOOK, list_session(who), who, list_expiry_s())
         poster = f"{base}/poster.jpg" if video.thumbnail else None
         return poster, f"{base}/storyboard.vtt" if video.storyboard else None
 

@@ -2354,7 +2354,7 @@ export interface components {
         onetake__monitoring__schemas__ScheduleView: {
             /**
              * Cron
-             * @description When it starts, in UTC.
+             * @description When it starts, by the clock of `timezone`.
              * @example 0 * * * *
              */
             cron: string;
@@ -2381,6 +2381,12 @@ export interface components {
              * @description Its next start.
              */
             next_run_at: string;
+            /**
+             * Timezone
+             * @description Time zone of the plan (`ONETAKE_TIME_ZONE`, or the machine's).
+             * @example Asia/Shanghai
+             */
+            timezone: string;
         };
         /**
          * ScheduleView

@@ -45,16 +45,16 @@ export function useEngine({ element, media, shown, still }: Parts) {
   }
 
   function again(mode: Mode): void {
-    const at = place(mode)
+    const [at, rests] = [place(mode), element.value?.paused === true]
     stop()
     aim(at)
     const pause = retries.next()
     isRetrying.value = pause !== null
     if (pause === null) problem.value = 'failed'
-    else timer = setTimeout(() => void start(mode, at), pause)
+    else timer = setTimeout(() => void start(mode, at, rests), pause)
   }
 
-  async function start(mode: Mode, startAt: number | null): Promise<void> {
+  async function start(mode: Mode, startAt: number | null, rests = still): Promise<void> {
     stop()
     aim(startAt)
     const own = attempt
@@ -66,7 +66,7 @@ export function useEngine({ element, media, shown, still }: Parts) {
     engine.value = begun
     isRetrying.value = false
     problem.value = begun === null ? 'unsupported' : null
-    if (begun !== null && !still) await playAloud(video)
+    if (begun !== null && !rests) await playAloud(video)
   }
 
   function setQuality(index: number): void {
