@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browsing import ADMIN_PASSWORD, Site
 from tests.e2e.watching import (
     LONG_MS,
     PERSON,
+    Line,
     Station,
     becomes,
     choose_mode,
@@ -152,36 +153,6 @@ def test_the_figures_of_a_live_stream_follow_it(visitor: Site, live: int, mode: 
     assert int(row(page, "dropped").split(" / ")[1]) > 0
 
 
-class Line:
-    """The connection for the pieces of a video: it lets the first ones through, holds the rest, and breaks."""
-
-    def __init__(self, page: Page, pieces: int) -> None:
-        self._left = pieces
-        self._held: list[Route] = []
-        self._broken = False
-        page.route("**/vod/*/s/**", self._pass)
-
-    def _pass(self, route: Route) -> None:
-        if self._broken:
-            route.abort()
-        elif self._left > 0:
-            self._left -= 1
-            route.continue_()
-        else:
-            self._held.append(route)
-
-    @property
-    def holds(self) -> bool:
-        """Somebody waits for a piece."""
-        return len(self._held) > 0
-
-    def snap(self) -> None:
-        """Nothing comes through any more."""
-        self._broken = True
-        for route in self._held:
-            route.abort()
-
-
 def test_the_speed_outlasts_a_connection_that_is_lost(visitor: Site, recorded: int) -> None:
     page = visitor.context.new_page()
     line = Line(page, pieces=4)
@@ -196,6 +167,24 @@ def test_the_speed_outlasts_a_connection_that_is_lost(visitor: Site, recorded: i
     becomes(page, f"v.currentTime > {moment} + 0.5")
     assert of_video(page, "playbackRate") == 1.5
     expect(shown_speed(page, "1.5×")).to_be_visible()
+    visitor.watcher.forgive("net::ERR_FAILED")
+
+
+def test_what_was_paused_stays_so_when_the_connection_comes_back(visitor: Site, recorded: int) -> None:
+    page = visitor.context.new_page()
+    line = Line(page, pieces=4)
+    page.goto(f"{visitor.url}/video/{recorded}")
+    plays(page, 0.3)
+    page.keyboard.press("k")
+    wait_for(page, lambda: line.holds)
+    moment = time_of(page)
+    line.snap()
+    expect(page.locator("[data-test=player-notice]")).to_contain_text("Trying again", timeout=LONG_MS)
+    page.unroute_all()
+    expect(page.locator("[data-test=player-notice]")).to_have_count(0)
+    becomes(page, "v.readyState >= 3")
+    assert of_video(page, "paused") is True
+    assert abs(time_of(page) - moment) < 0.1
     visitor.watcher.forgive("net::ERR_FAILED")
 
 

@@ -5,7 +5,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.browsing import ADMIN, ADMIN_PASSWORD, Site
 from tests.running import Server
 
@@ -121,3 +121,33 @@ def choose_speed(page: Page, speed: str) -> None:
 def shown_speed(page: Page, speed: str) -> Locator:
     """The speed in the bar of the player."""
     return page.locator("[data-test=player-controls]").get_by_text(speed, exact=True)
+
+
+class Line:
+    """The connection for the pieces of a video: it lets the first ones through, holds the rest, and breaks."""
+
+    def __init__(self, page: Page, pieces: int) -> None:
+        self._left = pieces
+        self._held: list[Route] = []
+        self._broken = False
+        page.route("**/vod/*/s/**", self._pass)
+
+    def _pass(self, route: Route) -> None:
+        if self._broken:
+            route.abort()
+        elif self._left > 0:
+            self._left -= 1
+            route.continue_()
+        else:
+            self._held.append(route)
+
+    @property
+    def holds(self) -> bool:
+        """Somebody waits for a piece."""
+        return len(self._held) > 0
+
+    def snap(self) -> None:
+        """Nothing comes through any more."""
+        self._broken = True
+        for route in self._held:
+            route.abort()
