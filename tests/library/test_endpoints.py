@@ -90,7 +90,7 @@ class TestPlaying:
     async def test_addresses_are_signed_for_the_caller(self, api: Api) -> None:
         video = await add(api.db)
         ring = token_keyring(api.settings.data_dir)
-        for role, viewer in (("anonymous", "guest"), ("member", f"user.{(await api.user('member')).id}")):
+        for role, viewer in (("anonymous", "guest"), ("member", f"user.{(await api.user('member')).id}.member")):
             status, play = await call(api, role, "GET", f"/api/videos/{video.id}/play")
             grant = verify(play["hls_url"].split("/")[2], ring)
             assert (status, grant.viewer, grant.scope) == (200, viewer, video.asset_id)

@@ -9,6 +9,9 @@ from tests.engine.servers import live
 from tests.library.test_videos import add, row
 
 from onetake.accounts.models import User
+from onetake.accounts.roles import Role
+from onetake.accounts.schemas import UserUpdate
+from onetake.accounts.service import delete_user, update_user
 from onetake.engine.access import Gate
 from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
@@ -39,6 +42,11 @@ def opens(gate: Gate, video: Video, given: str) -> bool:
     except AppError:
         return False
     return True
+
+
+def names_of(user_id: int, *roles: Role) -> set[revoking.Revocation]:
+    """The names of a user in tokens."""
+    return {("viewer", f"user.{user_id}.{role}") for role in roles}
 
 
 async def test_hiding_a_video_ends_the_tokens_made_before(sqlite_database: Database, tmp_path: Path) -> None:
@@ -96,5 +104,27 @@ async def test_a_disabled_user_watches_no_longer_until_enabled_again(database: D
     async with database.write() as session:
         await session.execute(update(User).where(User.id == user_id).values(is_active=False, updated_at=utc_now()))
     async with database.read() as session:
-        assert await revoking.wanted(session, utc_now()) == {("viewer", f"user.{user_id}")}
+        assert await revoking.wanted(session, utc_now()) == names_of(user_id, *Role)
         assert await revoking.wanted(session, utc_now() + revoking.TOKEN_LIFE + timedelta(minutes=1)) == set()
+
+
+async def test_a_lesser_role_ends_what_the_greater_one_gave(database: Database) -> None:
+    user_id = (await add_user(database, "wang", "operator")).id
+    async with database.write() as session:
+        await update_user(session, user_id, UserUpdate(role=Role.MEMBER))
+    async with database.read() as session:
+        assert await revoking.wanted(session, utc_now()) == names_of(user_id, Role.OPERATOR)
+    async with database.write() as session:
+        await update_user(session, user_id, UserUpdate(role=Role.ADMIN))
+    async with database.read() as session:
+        assert await revoking.wanted(session, utc_now()) == set(), "they may watch more now"
+        assert await revoking.wanted(session, utc_now() + revoking.TOKEN_LIFE + timedelta(minutes=1)) == set()
+
+
+async def test_a_deleted_user_watches_no_longer(database: Database) -> None:
+    user_id = (await add_user(database, "wang", "operator")).id
+    async with database.write() as session:
+        await update_user(session, user_id, UserUpdate(role=Role.MEMBER))
+        await delete_user(session, user_id)
+    async with database.read() as session:
+        assert await revoking.wanted(session, utc_now()) == names_of(user_id, *Role)

@@ -180,7 +180,7 @@ class TestTokens:
         )
         assert (grants["live"].scope_kind, grants["live"].scope) == (ScopeKind.STREAM, "live:hall.2")
         assert grants["load"].method == Method.DOWNLOAD
-        assert all(grant.viewer == "user.1" for grant in grants.values())
+        assert all(grant.viewer == f"user.1.{MEMBER.role}" for grant in grants.values())
         assert grants["hls"].expires_s > time.time() + 3600
         assert play.download_url.endswith("?download=%E8%AF%BE%20%26%20%3C1%3E")
         assert play.last_position == 3

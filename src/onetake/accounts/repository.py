@@ -93,6 +93,12 @@ async def disabled_since(session: AsyncSession, moment: datetime) -> list[int]:
     return list(await session.scalars(statement))
 
 
+async def roles_of(session: AsyncSession, user_ids: Collection[int]) -> dict[int, Role]:
+    """The present roles of users, as far as they exist."""
+    rows = await session.execute(select(User.id, User.role).where(User.id.in_(user_ids)))
+    return {user_id: Role(role) for user_id, role in rows}
+
+
 async def other_admins(session: AsyncSession, user_id: int) -> int:
     """How many active administrators there are besides `user_id`.
 

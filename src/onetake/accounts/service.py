@@ -21,12 +21,14 @@ from onetake.accounts.repository import UserFilter
 from onetake.accounts.roles import Role
 from onetake.accounts.schemas import ProfileUpdate, Register, UserCreate, UserUpdate
 from onetake.infra.audit import audit
+from onetake.infra.audit_repository import acts_since
 from onetake.infra.db import Database
 from onetake.infra.settings_errors import SettingsError
 from onetake.kit.clock import utc_now
 from onetake.kit.errors import Invalid, NotFound, Unauthorized
 from onetake.kit.paging import PageRequest, SortKey
 
+UPDATED, DELETED = "users.update", "users.delete"
 _REPORTED = ("username", "display_name", "email", "language", "role", "is_active")
 
 
@@ -136,7 +138,7 @@ async def update_profile(session: AsyncSession, principal: Principal, changes: P
 
 async def update_user(session: AsyncSession, user_id: int, changes: UserUpdate) -> User:
     """Change an account; a new role or a ban ends its sessions. Raises `NotFound`, `LastAdmin` or `EmailTaken`."""
-    return await _update(session, user_id, changes.model_dump(exclude_unset=True), "users.update")
+    return await _update(session, user_id, changes.model_dump(exclude_unset=True), UPDATED)
 
 
 async def _update(session: AsyncSession, user_id: int, changes: dict[str, Any], action: str) -> User:
@@ -186,7 +188,7 @@ async def delete_user(session: AsyncSession, user_id: int) -> None:
         raise NotFound()
     await _guard_last_admin(session, user, {"is_active": False})
     await repository.delete_user(session, user_id)
-    await audit(session, action="users.delete", target=f"user:{user_id}", before=_report(user))
+    await audit(session, action=DELETED, target=f"user:{user_id}", before=_report(user))
 
 
 async def change_own_password(db: Database, principal: Principal, current: str, new: str) -> None:
@@ -219,9 +221,18 @@ async def _store_password(db: Database, user: User, new: str, keep_session: str 
         await audit(session, action=action, target=f"user:{user.id}")
 
 
-async def lately_disabled(session: AsyncSession, moment: datetime) -> list[int]:
-    """Users who were disabled since `moment`, for what must not outlive their sign-in."""
-    return await repository.disabled_since(session, moment)
+async def lately_lost(session: AsyncSession, moment: datetime) -> set[tuple[int, Role]]:
+    """Who has lost what a role gave since `moment`: who was disabled, deleted, or has a lesser role now."""
+    gone, had = set(await repository.disabled_since(session, moment)), set[tuple[int, Role]]()
+    for entry in await acts_since(session, (UPDATED, DELETED), moment):
+        user_id = int(entry.target.removeprefix("user:"))
+        if entry.action == DELETED:
+            gone.add(user_id)
+        elif "role" in entry.before:
+            had.add((user_id, Role(entry.before["role"])))
+    present, ranks = await repository.roles_of(session, {user_id for user_id, _ in had}), list(Role)
+    lesser = {(who, role) for who, role in had if who in present and ranks.index(role) < ranks.index(present[who])}
+    return lesser | {(user_id, role) for user_id in gone for role in Role}
 
 
 async def revoke_sessions(session: AsyncSession, user_id: int, *, except_id: str | None = None) -> int:

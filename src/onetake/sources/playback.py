@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from onetake.accounts.auth import Principal
+from onetake.accounts.roles import Role
 from onetake.kit.ids import random_hex
 from onetake.kit.signing import Grant, Keyring, Method, ScopeKind, round_up_hour, sign
 from onetake.sources.models import LiveSource
@@ -16,7 +17,12 @@ GUEST = "guest"
 
 def viewer_name(viewer: Principal | None) -> str:
     """How a viewer is called in tokens and in the media server's accounts."""
-    return f"user.{viewer.user_id}" if viewer is not None else GUEST
+    return user_name(viewer.user_id, viewer.role) if viewer is not None else GUEST
+
+
+def user_name(user_id: int, role: Role) -> str:
+    """The viewer's name of a user: with the role, so that what a lost role gave can be revoked by itself."""
+    return f"user.{user_id}.{role}"
 
 
 def generation_scope(thing: str, generation: int) -> str:

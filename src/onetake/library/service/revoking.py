@@ -1,4 +1,4 @@
-"""Playback tokens that must die before their time: from before a video was hidden, or of users who were disabled.
+"""Playback tokens that must die before their time: from before a video was hidden, or of users who may no more.
 
 The media server keeps revocations in memory. They are compared every few seconds, so that each is in force within ten,
 and a restart of either side heals by itself (DESIGN §3).
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from onetake.accounts.service import lately_disabled
+from onetake.accounts.service import lately_lost
 from onetake.infra.db import Database
 from onetake.infra.mediaserver import MediaServer
 from onetake.kit.clock import utc_now
 from onetake.library import repository
-from onetake.sources.playback import generation_scope
+from onetake.sources.playback import generation_scope, user_name
 from onetake.sources.service import narrowed_since
 
 TOKEN_LIFE = timedelta(hours=25)
@@ -32,7 +32,7 @@ async def wanted(session: AsyncSession, now: datetime) -> set[Revocation]:
     stale = {("asset", scope) for asset_id, present in narrowed for scope in _earlier(asset_id, present)}
     for name, present in await narrowed_since(session, since):
         stale |= {("stream", scope) for scope in _earlier(f"live:{name}", present)}
-    return stale | {("viewer", f"user.{user_id}") for user_id in await lately_disabled(session, since)}
+    return stale | {("viewer", user_name(user_id, role)) for user_id, role in await lately_lost(session, since)}
 
 
 def _earlier(thing: str, present: int) -> list[str]:
