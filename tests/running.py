@@ -44,6 +44,11 @@ def server_env(data_dir: Path, **more: str) -> dict[str, str]:
     }
 
 
+def relative(path: Path) -> Path:
+    """`path` as seen from the working folder: what a server is given when it is started as the README says."""
+    return Path(os.path.relpath(path))
+
+
 class Server:
     """A running `onetake serve`; its output is collected line by line."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import imageio_ffmpeg
 import pytest
-from tests.running import server_env, serving
+from tests.running import relative, server_env, serving
 from tests.station import PASSWORD, Station
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -20,7 +20,7 @@ ENCODE = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yu
 
 @pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    env = server_env(tmp_path_factory.mktemp("station") / "data", ONETAKE_ADMIN_PASSWORD=PASSWORD)
+    env = server_env(relative(tmp_path_factory.mktemp("station") / "data"), ONETAKE_ADMIN_PASSWORD=PASSWORD)
     with serving(env) as server:
         server.wait_until_ready()
         running = Station(env)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
-from tests.running import Server, server_env, serving
+from tests.running import Server, relative, server_env, serving
 
 EIGHT_SECONDS_OR_MORE = re.compile(r"^\s*(0:0[89]|0:[1-5]\d|[1-9]\d*:\d\d)\s*$")
 MEDIA_MS = 60_000
@@ -23,7 +23,7 @@ addEventListener('click', (event) => {
 @pytest.fixture
 def fresh(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that nobody has used."""
-    env = server_env(tmp_path_factory.mktemp("fresh") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
+    env = server_env(relative(tmp_path_factory.mktemp("fresh") / "data"), ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
     with serving(env) as running:
         running.wait_until_ready()
         yield running
@@ -92,6 +92,7 @@ def test_the_guide_leads_from_an_empty_page_to_a_video_and_to_obs(
     go(page, "/")
     expect(guide.locator("[data-test=step-watch]")).to_have_attribute("data-done", "true", timeout=MEDIA_MS)
     expect(guide.locator("[data-test=guide-count]")).to_have_text("3 of 4 done")
+    expect(page.locator("[data-test=video-card] [data-test=poster]").first).to_be_visible(timeout=MEDIA_MS)
     guide.locator("[data-test=guide-obs]").click()
     page.get_by_role("dialog", name="Add source").locator("input[name=name]").fill("Lecture hall")
     page.locator("[data-test=source-save]").click()

@@ -36,6 +36,18 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.cors_origins == ("https://a.example",)
 
 
+@pytest.mark.parametrize(("given", "folder"), [(None, "data"), ("over/here", "over/here"), ("~/onetake", None)])
+def test_the_data_folder_is_the_same_from_everywhere(
+    given: str | None, folder: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if given is not None:
+        monkeypatch.setenv("ONETAKE_DATA_DIR", given)
+    settings = load_settings()
+    monkeypatch.chdir("/")
+    assert settings.data_dir == (tmp_path / folder if folder else Path.home() / "onetake")
+
+
 def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONETAKE_TRUSTED_PROXIES", "10.0.0.1, 192.168.0.0/16,")
     assert load_settings().trusted_proxies == ("10.0.0.1", "192.168.0.0/16")

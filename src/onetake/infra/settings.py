@@ -255,6 +255,12 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:///, postgresql://, mysql:// or mariadb://")
         return value
 
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """What is started from here may have another working folder, and takes no relative name for a file (R5)."""
+        return value.expanduser().absolute()
+
     @field_validator("redis_url")
     @classmethod
     def _known_redis(cls, value: SecretStr | None) -> SecretStr | None:
