@@ -185,13 +185,26 @@ class TestTokens:
         assert play.download_url.endswith("?download=%E8%AF%BE%20%26%20%3C1%3E")
         assert play.last_position == 3
 
-    def test_pictures_in_lists_keep_their_address(self) -> None:
+    def test_pictures_in_lists_keep_their_address_until_they_change(self) -> None:
         signer = Signer(Keyring.from_secret(b"x" * 32))
         video = Video(
-            id=1, asset_id=str(uuid7()), thumbnail="poster.jpg", storyboard="storyboard.vtt", grant_generation=0
+            id=1,
+            asset_id=str(uuid7()),
+            thumbnail="poster.jpg",
+            storyboard="storyboard.vtt",
+            is_live=False,
+            updated_at=utc_now(),
+            grant_generation=0,
         )
         assert signer.stills(video, MEMBER) == signer.stills(video, MEMBER)
         assert signer.stills(video, MEMBER) != signer.stills(video, None)
+        before = signer.stills(video, MEMBER)
+        video.updated_at += timedelta(seconds=1)
+        assert signer.stills(video, MEMBER)[0] != before[0], "another poster may have been made or chosen"
+        video.is_live = True
+        while_live = signer.stills(video, MEMBER)
+        video.updated_at += timedelta(seconds=1)
+        assert signer.stills(video, MEMBER) == while_live, "it grows all the time"
         for address in signer.stills(video, MEMBER):
             assert address is not None
             assert verify(address.split("/")[2], signer.keyring).method == Method.LOOK, "it plays nothing"

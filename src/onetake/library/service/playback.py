@@ -43,7 +43,7 @@ class Signer:
             flv_url=f"{live}.flv" if live else None,
             mp4_url=f"{base}/video.mp4",
             download_url=f"{download}/video.mp4?download={quote(video.title, safe='')}",
-            poster_url=f"{base}/poster.jpg" if video.thumbnail else None,
+            poster_url=_poster(base, video),
             storyboard_url=f"{base}/storyboard.vtt" if video.storyboard else None,
             expires_at=datetime.fromtimestamp(expires_s, UTC),
             is_live=video.is_live,
@@ -64,10 +64,17 @@ class Signer:
         """
         who = viewer_name(viewer)
         base = self._asset_base(video, Method.LOOK, list_session(who), who, list_expiry_s())
-        poster = f"{base}/poster.jpg" if video.thumbnail else None
-        return poster, f"{base}/storyboard.vtt" if video.storyboard else None
+        return _poster(base, video), f"{base}/storyboard.vtt" if video.storyboard else None
 
     def _asset_base(self, video: Video, method: Method, session: str, viewer: str, expires_s: int) -> str:
         scope = generation_scope(video.asset_id, video.grant_generation)
         grant = Grant(method, ScopeKind.ASSET, scope, session, viewer, expires_s)
         return f"/t/{sign(grant, self.keyring)}/vod/{video.asset_id}"
+
+
+def _poster(base: str, video: Video) -> str | None:
+    """The address of the poster: another one when another picture may be there, so that none is seen for too long."""
+    if not video.thumbnail:
+        return None
+    version = "live" if video.is_live else int(video.updated_at.timestamp())
+    return f"{base}/poster.jpg?v={version}"
