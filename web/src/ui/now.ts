@@ -9,3 +9,12 @@ export function useNow(stepMs = 15_000): Ref<number> {
   }, stepMs)
   return now
 }
+
+/**
+ * An event as it is told of at `nowMs`, which may be some seconds old: one that has happened is never said to come, not
+ * even when the clock of the server is ahead of the reader's.
+ */
+export function presentFor(iso: string, nowMs: number, isFuture: boolean): number {
+  const present = Math.max(nowMs, Date.now())
+  return isFuture ? present : Math.max(present, Date.parse(iso))
+}
