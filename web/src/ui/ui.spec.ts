@@ -63,6 +63,18 @@ describe('DataState', () => {
     await wrapper.setProps({ empty: false })
     expect(wrapper.text()).toBe('data')
   })
+
+  it('keeps what is there when it cannot be renewed, and says so', async () => {
+    const wrapper = await mountWith(DataState, { pending: false, error: null, empty: false }, slots)
+    await wrapper.setProps({ error: networkError() })
+    expect(wrapper.text()).toContain('data')
+    expect(wrapper.find('[role=alert]').text()).toContain('cannot be reached')
+    expect(wrapper.find('[data-test=load-error]').exists()).toBe(false)
+    await wrapper.find('button').trigger('click')
+    expect(wrapper.emitted('retry')).toHaveLength(1)
+    await wrapper.setProps({ error: null })
+    expect(wrapper.text()).toBe('data')
+  })
 })
 
 describe('Pager', () => {
