@@ -139,6 +139,13 @@ def test_a_push_source_shows_its_key_once(operator: Page) -> None:
     go(operator, "/admin/sources")
     assert key not in operator.content()
 
+    source.locator("[data-test=source-preview]").click()
+    nothing = operator.get_by_role("dialog", name="Lecture hall")
+    expect(nothing.locator("[data-test=preview-nothing]")).to_contain_text("Nobody pushes yet")
+    expect(nothing.locator("video")).to_have_count(0)
+    operator.keyboard.press("Escape")
+    expect(nothing).to_be_hidden()
+
     source.locator("[data-test=source-more]").click()
     operator.locator("[data-test=source-rotate]:visible").click()
     operator.get_by_role("dialog", name="New stream key").get_by_role("button", name="New stream key").click()

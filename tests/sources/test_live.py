@@ -63,7 +63,7 @@ async def test_an_unlisted_one_opens_by_its_link(api: Api) -> None:
 async def test_nothing_of_an_address_or_a_key_is_shown(api: Api) -> None:
     number = await add(api, name="Hall", visibility="public")
     view = (await api.http.get(f"/api/live/{number}")).json()
-    kept = {"id", "name", "visibility", "is_live", "on_demand", "since", "viewers", "poster_url", "link_key"}
+    kept = {"id", "name", "visibility", "is_live", "is_interrupted", "on_demand", "since", "viewers", "poster_url", "link_key"}
     assert view.keys() == kept
 
 
@@ -115,6 +115,7 @@ def test_a_poster_of_what_has_pictures(state: str, kinds: list[str], has_one: bo
     )
     detail = {"name": "abc", "state": state, "viewers": 0, "tracks": [{"kind": kind} for kind in kinds]}
     assert live_view(source, detail, "/poster.jpg").poster_url == ("/poster.jpg" if has_one else None)
+    assert live_view(source, detail, "/poster.jpg").is_interrupted == (state in ("grace", "stalled"))
     assert live_view(source, None, "/poster.jpg").poster_url is None
 
 

@@ -68,6 +68,7 @@ def live_view(source: LiveSource, detail: Mapping[str, Any] | None, poster_url: 
         name=source.name,
         visibility=Visibility(source.visibility),
         is_live=live,
+        is_interrupted=live and detail is not None and detail["state"] in ("grace", "stalled"),
         on_demand=source.is_active and source.pull_mode == PullMode.ON_DEMAND and not _has_failed(detail),
         since=datetime.fromtimestamp(started_ms / 1000, UTC) if started_ms else None,
         viewers=int(detail.get("viewers", 0)) if live and detail else 0,

@@ -2054,8 +2054,13 @@ export interface components {
              */
             id: number;
             /**
+             * Is Interrupted
+             * @description Nothing arrives at the moment: the stream may return within its grace.
+             */
+            is_interrupted: boolean;
+            /**
              * Is Live
-             * @description Whether media arrive now.
+             * @description Whether media arrive now, or may go on arriving after a break.
              */
             is_live: boolean;
             /**

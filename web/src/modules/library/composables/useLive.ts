@@ -9,17 +9,22 @@ const LIST_EVERY_MS = 10_000
 const ONE_EVERY_MS = 5000
 const path = (id: number) => ({ params: { path: { id } } })
 
-/** Live sources that can be watched now. One whose recording stands among `videos` is that video: it can be rewound. */
+/**
+ * Live sources that can be watched now. One whose recording stands among `videos` is that video, which can be rewound:
+ * `alone` are the others, `bySource` are all of them by their number.
+ */
 export function useLiveSources(videos: () => readonly Video[]) {
   const list = useQuery({
     queryKey: ['live', 'list'],
     queryFn: () => call(api.GET('/api/live')),
     refetchInterval: LIST_EVERY_MS,
   })
-  return computed(() => {
+  const alone = computed(() => {
     const recorded = new Set(videos().map((video) => video.source_id))
     return (list.data.value ?? []).filter((source) => !recorded.has(source.id))
   })
+  const bySource = computed(() => new Map((list.data.value ?? []).map((source) => [source.id, source])))
+  return { alone, bySource }
 }
 
 /** One live source with what its player needs. */

@@ -54,6 +54,9 @@ export const VISIBILITY_TONES: Record<Source['visibility'], Tone> = {
 export const canRecord = (source: Source, isOnline: boolean): boolean =>
   isOnline || (source.is_active && isPulled(source.protocol) && source.pull_mode === 'on_demand')
 
+/** Whether a player has something to play or to wait for: it is on air, may come back, or is fetched for who watches. */
+export const canBeWatched = (light: Light): boolean => ['live', 'stalled', 'grace', 'idle'].includes(light)
+
 /** True for sources that are fetched from an address. */
 export const isPulled = (protocol: Protocol): boolean => protocol !== 'push' && protocol !== 'test'
 
