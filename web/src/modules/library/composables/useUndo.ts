@@ -1,5 +1,6 @@
 import { h } from 'vue'
 import { useI18n } from 'vue-i18n'
+import { focusTitle } from '@/ui/keptFocus'
 import { useProblem } from '@/ui/problem'
 import { useVideoActions } from './useVideo'
 
@@ -15,6 +16,7 @@ export function useUndo() {
     const { ElMessage } = await import('element-plus')
     const undo = (): void => {
       shown.close()
+      focusTitle()
       batch.mutateAsync({ ids, action: 'restore' }).catch(showProblem)
     }
     const button = h('button', { type: 'button', class: 'ot-undo', 'data-test': 'undo', onClick: undo }, t('library.admin.undo'))
