@@ -35,10 +35,15 @@ async def test_one_line_per_request_without_the_query(api: Api) -> None:
     assert "private-words" not in str(lines)
 
 
-async def test_health_checks_do_not_fill_the_log(api: Api) -> None:
+async def test_what_is_read_all_the_time_does_not_fill_the_log(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = await api.headers("admin")
     with capture_logs() as lines:
-        await api.http.get("/healthz")
-    assert [line["log_level"] for line in lines if line["event"] == "request"] == ["debug"]
+        for method, path in (("GET", "/healthz"), ("GET", "/api/users"), ("GET", "/api/users/99"), ("POST", "/api/users")):
+            await api.http.request(method, path, headers=headers)
+        monkeypatch.setattr("onetake.infra.web.context._SLOW_S", 0.0)
+        await api.http.get("/api/users", headers=headers)
+    levels = [(line["log_level"], line["status"]) for line in lines if line["event"] == "request"]
+    assert levels == [("debug", 200), ("debug", 200), ("info", 404), ("info", 422), ("info", 200)]
 
 
 async def test_play_tokens_in_paths_are_masked(api: Api) -> None:

@@ -94,6 +94,14 @@ def test_old_restart_is_forgotten() -> None:
     assert warnings_of(replace(HEALTHY, processes=[process(restarts=4)]), "en") == []
 
 
+def test_a_worker_is_waited_for_after_a_start() -> None:
+    just_now = process(started_at=NOW - timedelta(seconds=50))
+    starting = replace(HEALTHY, jobs=jobs(workers=0), processes=[just_now])
+    assert warnings_of(starting, "en") == []
+    one_restarted = replace(starting, processes=[just_now, process(name="api")])
+    assert [warning.code for warning in warnings_of(one_restarted, "en")] == ["no_worker"]
+
+
 def test_most_urgent_comes_first() -> None:
     facts = replace(HEALTHY, jobs=jobs(failed_24h=1, workers=0), memory_percent=99.0)
     assert [warning.level for warning in warnings_of(facts, "en")] == ["critical", "warning", "info"]

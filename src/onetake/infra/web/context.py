@@ -14,6 +14,7 @@ from onetake.kit.redact import redact
 
 _INBOUND_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}\Z")
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_SLOW_S = 1.0
 _log = get_logger("onetake.access")
 
 
@@ -62,11 +63,16 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_access(scope: Scope, status: int, elapsed_s: float) -> None:
-    """One line per request. The query is left out: it may hold tickets, searches and other people's words."""
-    write = _log.debug if scope["path"] in _QUIET_PATHS else _log.info
+    """One line per request. The query is left out: it may hold tickets, searches and other people's words.
+
+    Pages read all the time: what was read quickly and well is of the level `debug`.
+    """
+    method = scope.get("method", "WEBSOCKET")
+    is_usual = method in ("GET", "HEAD") and 200 <= status < 400 and elapsed_s < _SLOW_S
+    write = _log.debug if is_usual or scope["path"] in _QUIET_PATHS else _log.info
     write(
         "request",
-        method=scope.get("method", "WEBSOCKET"),
+        method=method,
         path=redact(scope["path"])[:512],
         status=status,
         ms=round(elapsed_s * 1000, 1),

@@ -26,6 +26,7 @@ MEMORY_HIGH_PERCENT = 92.0
 LAG_HIGH_MS = 500.0
 OLD_QUEUED_S = 600.0
 RECENT = timedelta(minutes=10)
+STARTING = timedelta(minutes=1)
 _ORDER: dict[Level, int] = {"critical": 0, "warning": 1, "info": 2}
 
 _TEXTS: dict[str, Text] = {
@@ -123,7 +124,7 @@ class _Found:
 
 def warnings_of(facts: Facts, lang: Lang) -> list[Warning]:
     """All warnings in `lang`, the most urgent first."""
-    found = [*_machine(facts), *_processes(facts), *_jobs(facts.jobs), *_media(facts), *_parts(facts.versions)]
+    found = [*_machine(facts), *_processes(facts), *_jobs(facts), *_media(facts), *_parts(facts.versions)]
     found.sort(key=lambda warning: _ORDER[warning.level])
     return [Warning(code=w.code, level=w.level, text=_TEXTS[w.code].render(lang, **w.params)) for w in found]
 
@@ -150,11 +151,17 @@ def _processes(facts: Facts) -> Iterator[_Found]:
             yield _Found("warning", "process_restarted", {"name": process.name})
 
 
-def _jobs(jobs: JobCounts | None) -> Iterator[_Found]:
+def _is_starting(facts: Facts) -> bool:
+    """Whether the installation has just been started, so that not everything is there yet."""
+    return bool(facts.processes) and facts.now - min(one.started_at for one in facts.processes) < STARTING
+
+
+def _jobs(facts: Facts) -> Iterator[_Found]:
+    jobs = facts.jobs
     if jobs is None:
         yield _Found("critical", "database_down")
         return
-    if jobs.workers == 0:
+    if jobs.workers == 0 and not _is_starting(facts):
         yield _Found("critical", "no_worker")
     if jobs.oldest_queued_s is not None and jobs.oldest_queued_s > OLD_QUEUED_S:
         yield _Found("warning", "jobs_stuck", {"minutes": jobs.oldest_queued_s / 60})
