@@ -46,7 +46,7 @@ async def test_hashed_assets_are_kept_for_ever_and_pages_never(http: httpx.Async
         assert (await http.get(path)).headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("path", ["/", "/admin/jobs", "/live/%E7%9B%B4%E6%92%AD", "/apiary", "/a.b/c"])
+@pytest.mark.parametrize("path", ["/", "/admin/jobs", "/watch/%E7%9B%B4%E6%92%AD", "/livery", "/apiary", "/a.b/c"])
 async def test_unknown_paths_are_the_page(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -57,6 +57,13 @@ async def test_unknown_paths_are_the_page(http: httpx.AsyncClient, path: str) ->
 async def test_but_never_for_the_api_or_a_missing_asset(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/t/AQE/live/hall/poster.jpg", "/live/hall.flv", "/vod/0199/index.m3u8"])
+async def test_media_is_said_to_be_elsewhere(http: httpx.AsyncClient, path: str) -> None:
+    response = await http.get(path, headers={"Accept-Language": "zh-TW"})
+    assert (response.status_code, response.json()["code"]) == (404, "media_elsewhere")
+    assert "8080" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

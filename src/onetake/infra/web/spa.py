@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onetake.infra.web.headers import all_values, header
 from onetake.infra.web.problems import problem_response, request_language
-from onetake.kit.errors import MethodNotAllowed, NotFound
+from onetake.kit.errors import MethodNotAllowed, NotFound, Text
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 _ASSETS = "/assets/"
-_NEVER_PAGES = ("/api", "/healthz", "/readyz", "/metrics", "/assets")
+_MEDIA = ("/t", "/live", "/vod")
+_NEVER_PAGES = ("/api", "/healthz", "/readyz", "/metrics")
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
 _NOT_BUILT = """<!doctype html>
@@ -30,6 +31,17 @@ _NOT_BUILT = """<!doctype html>
 <p lang="zh-CN">请在源码目录执行 <code>make web</code>，或安装已包含网页的发行包。</p>
 </body></html>
 """
+
+
+class MediaElsewhere(NotFound):
+    """A media path at the port of the page: a reverse proxy maps them (DESIGN §3), this process does not."""
+
+    code = "media_elsewhere"
+    text = Text(
+        en="Media is served on ports of its own: 8080 for what is live, 8081 for recordings, unless set otherwise.",
+        zh_cn="媒体由单独的端口提供：直播为 8080，录像为 8081（除非另行设置）。",
+        zh_tw="媒體由單獨的連接埠提供：直播為 8080，錄影為 8081（除非另行設定）。",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +73,10 @@ class WebUi:
 
     def _answer(self, scope: Scope) -> ASGIApp:
         path: str = scope["path"]
-        if any(path == prefix or path.startswith(prefix + "/") for prefix in _NEVER_PAGES[:-1]):
+        if _is_below(path, _NEVER_PAGES):
             return problem_response(NotFound(), request_language(scope))
+        if _is_below(path, _MEDIA):
+            return problem_response(MediaElsewhere(), request_language(scope))
         if scope["method"] not in ("GET", "HEAD"):
             return problem_response(MethodNotAllowed(headers={"Allow": "GET, HEAD"}), request_language(scope))
         self._look_again()
@@ -80,6 +94,10 @@ class WebUi:
             return
         if stamp != self._stamp:
             self._files, self._stamp = _scan(self._folder), stamp
+
+
+def _is_below(path: str, prefixes: tuple[str, ...]) -> bool:
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
 
 
 def _scan(folder: Path) -> dict[str, _File]:
