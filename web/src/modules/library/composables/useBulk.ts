@@ -7,6 +7,9 @@ import type { BatchAction } from './types'
 import { useUndo } from './useUndo'
 import { useVideoActions } from './useVideo'
 
+/** What is told of an action that has a word of its own. */
+const DONE: Partial<Record<BatchAction, 'restored' | 'deleted'>> = { restore: 'restored', delete: 'deleted' }
+
 /** Acts on one or many videos: asks before what cannot be undone, offers to undo what can. */
 export function useBulk() {
   const { t } = useI18n()
@@ -22,7 +25,7 @@ export function useBulk() {
     chosen.value = chosen.value.filter((id) => !ids.includes(id))
     const succeeded = ids.filter((id) => results[String(id)] === 'done')
     if (action === 'trash' && done > 0) await undo(succeeded)
-    else if (done > 0) notify('success', t('library.admin.done', done))
+    else if (done > 0) notify('success', t(`library.admin.${DONE[action] ?? 'done'}`, done))
     if (done < ids.length) notify('warning', t('library.admin.notDone', ids.length - done))
   }
   function removal(n: number) {
