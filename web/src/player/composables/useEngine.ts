@@ -66,7 +66,7 @@ export function useEngine({ element, media, shown, still }: Parts) {
     engine.value = begun
     isRetrying.value = false
     problem.value = begun === null ? 'unsupported' : null
-    if (begun !== null && !rests) await playAloud(video)
+    if (begun !== null && !rests && (await playAloud(video))) shown.state.silenced = true
   }
 
   function setQuality(index: number): void {
@@ -110,13 +110,14 @@ async function firstThatStarts(
   return null
 }
 
-/** Plays with sound; where the browser refuses that before the viewer has touched the page, without. */
-async function playAloud(video: HTMLVideoElement): Promise<void> {
+/** Plays with sound; where the browser refuses that before the viewer has touched the page, without, which is told. */
+async function playAloud(video: HTMLVideoElement): Promise<boolean> {
   const refused = await video.play().then(
     () => false,
     (error: unknown) => error instanceof DOMException && error.name === 'NotAllowedError',
   )
-  if (!refused || video.muted) return
+  if (!refused || video.muted) return false
   video.muted = true
   await video.play().catch(() => undefined)
+  return true
 }

@@ -20,6 +20,8 @@ export interface MediaState {
   buffered: Range[]
   volume: number
   muted: boolean
+  /** Muted because the browser refused to play aloud; not any more once the viewer has done anything about it. */
+  silenced: boolean
   rate: number
   width: number
   height: number
@@ -34,7 +36,7 @@ function rangesOf(ranges: TimeRanges): Range[] {
   return Array.from({ length: ranges.length }, (_, index) => ({ start: ranges.start(index), end: ranges.end(index) }))
 }
 
-function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting'> {
+function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting' | 'silenced'> {
   const { paused, ended, currentTime, duration, volume, muted, playbackRate, videoWidth, videoHeight } = video
   const { seekable } = video
   const [seekableStart, seekableEnd] = seekable.length > 0 ? [seekable.start(0), seekable.end(seekable.length - 1)] : [0, 0]
@@ -56,7 +58,7 @@ function read(video: HTMLVideoElement): Omit<MediaState, 'started' | 'waiting'> 
 export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>) {
   const state = reactive<MediaState>({
     paused: true, started: false, waiting: false, ended: false, currentTime: 0, duration: NaN, seekableStart: 0,
-    seekableEnd: 0, buffered: [], volume: 1, muted: false, rate: 1, width: 0, height: 0,
+    seekableEnd: 0, buffered: [], volume: 1, muted: false, silenced: false, rate: 1, width: 0, height: 0,
   })
 
   function refresh(): void {
@@ -81,6 +83,9 @@ export function useMediaState(element: Readonly<Ref<HTMLVideoElement | null>>) {
     detach(before ?? null)
     EVENTS.forEach((name) => video?.addEventListener(name, sync))
   }, { immediate: true, flush: 'post' })
+  watch([() => state.muted, () => state.volume] as const, ([muted, volume], [, before]) => {
+    if (!muted || volume !== before) state.silenced = false
+  })
   onBeforeUnmount(() => {
     detach(element.value)
   })
