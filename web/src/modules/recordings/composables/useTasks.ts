@@ -2,6 +2,7 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tansta
 import { computed } from 'vue'
 import { api, call } from '@/api/client'
 import type { components, paths } from '@/api/generated/schema'
+import { taskVideo } from '@/api/taskVideo'
 import { useListQuery } from '@/ui/useListQuery'
 
 export type Task = components['schemas']['TaskView']
@@ -53,21 +54,8 @@ export function useStopTask() {
   })
 }
 
-/** Videos made within this time around the start of a task are looked through for the one of the task. */
-const AROUND_MS = 3_600_000
-
 /** Path of the page of a task's video; of the list of the source's videos when it has none (any more). */
 export async function findVideo(task: Task): Promise<string> {
-  const source_id = task.source_id ?? undefined
-  const at = Date.parse(task.created_at)
-  const query = {
-    source_id,
-    created_from: new Date(at - AROUND_MS).toISOString(),
-    created_to: new Date(at + AROUND_MS).toISOString(),
-    per_page: MOST,
-  }
-  const found = await call(api.GET('/api/videos', { params: { query } }))
-  const video = found.items.find(({ task_id }) => task_id === task.id)
-  if (video) return `/video/${String(video.id)}`
-  return source_id === undefined ? '/admin/videos' : `/admin/videos?source_id=${String(source_id)}`
+  const { source_id: source } = task
+  return (await taskVideo(task)) ?? (source === null ? '/admin/videos' : `/admin/videos?source_id=${String(source)}`)
 }
