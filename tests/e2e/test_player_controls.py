@@ -171,6 +171,7 @@ def test_keys_make_it_louder_softer_and_silent(paused: Page) -> None:
     press(paused, "ArrowUp", "v.volume === 1 && !v.muted")
     press(paused, "m", "v.muted")
     expect(button(paused, "Sound on")).to_be_visible()
+    expect(paused.locator("[data-test=player-sound]")).to_have_count(0)
     press(paused, "m", "!v.muted && v.volume === 1")
     press(paused, "m", "v.muted")
     for volume in (0.05, 0.1, 0.15):
