@@ -69,6 +69,7 @@ def start_with_options(page: Page) -> None:
     assert axe_violations(page) == []
     dialog.locator("[data-test=record-begin]").click()
     expect(dialog).to_be_hidden()
+    expect(card(page, HALL).locator("[data-test=record-stop]")).to_be_focused()
     expect(card(page, HALL).locator("[data-test=record-clock]")).to_be_visible(timeout=LONG_MS)
 
 
