@@ -63,7 +63,18 @@ async def test_an_unlisted_one_opens_by_its_link(api: Api) -> None:
 async def test_nothing_of_an_address_or_a_key_is_shown(api: Api) -> None:
     number = await add(api, name="Hall", visibility="public")
     view = (await api.http.get(f"/api/live/{number}")).json()
-    kept = {"id", "name", "visibility", "is_live", "is_interrupted", "on_demand", "since", "viewers", "poster_url", "link_key"}
+    kept = {
+        "id",
+        "name",
+        "visibility",
+        "is_live",
+        "is_interrupted",
+        "on_demand",
+        "since",
+        "viewers",
+        "poster_url",
+        "link_key",
+    }
     assert view.keys() == kept
 
 
