@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.browsing import ADMIN_PASSWORD, Site, Watcher
 from tests.e2e.chromium import CHROMIUM_FLAGS, find_chromium
+from tests.e2e.watching import Station
 from tests.running import Server, server_env, serving
 
 import onetake
@@ -60,6 +61,15 @@ def server(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield running
 
 
+@pytest.fixture(scope="module")
+def station(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """The product with data of its own for one module of tests, asked as its administrator."""
+    env = server_env(tmp_path_factory.mktemp("station") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
+    with serving(env) as running:
+        running.wait_until_ready()
+        yield Station(running)
+
+
 @pytest.fixture
 def open_site(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Callable[..., Site]]:
     """Opens the site in a browser profile of its own; keyword arguments go to the browser context.
@@ -102,3 +112,9 @@ def site(open_site: Callable[..., Site]) -> Site:
 def admin(site: Site) -> Page:
     """A page on which the administrator has just signed in."""
     return site.sign_in()
+
+
+@pytest.fixture
+def operator(station: Station, open_site: Callable[..., Site]) -> Page:
+    """A page of the station with the administrator signed in."""
+    return open_site(at=station.url).sign_in()

@@ -1,30 +1,13 @@
 """An operator without a mouse: the focus is always somewhere. And what is on a page outlasts its server."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
-from tests.e2e.browsing import ADMIN_PASSWORD, Site, axe_violations, go
+from tests.e2e.browsing import Site, axe_violations, go
 from tests.e2e.watching import LONG_MS, PERSON, Station
-from tests.running import server_env, serving
 
 NAME = "Lecture hall"
-
-
-@pytest.fixture(scope="module")
-def station(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """The product with its own data."""
-    env = server_env(tmp_path_factory.mktemp("keyboard") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
-    with serving(env) as server:
-        server.wait_until_ready()
-        yield Station(server)
-
-
-@pytest.fixture
-def operator(station: Station, open_site: Callable[..., Site]) -> Page:
-    """A page of the station with the administrator signed in."""
-    return open_site(at=station.url).sign_in()
 
 
 def enter(at: Locator) -> None:

@@ -1,11 +1,11 @@
 """The player's controls in a real browser, on a finished recording: speed, screens, keys and sound."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from tests.e2e.browsing import ADMIN_PASSWORD, Site
+from tests.e2e.browsing import Site
 from tests.e2e.watching import (
     PERSON,
     Station,
@@ -17,20 +17,10 @@ from tests.e2e.watching import (
     recorded_video,
     shown_speed,
 )
-from tests.running import server_env, serving
 
 # Long enough for ten seconds forth and back within it.
 RECORDED_S = 16
 SETTLED = "!v.seeking && v.paused"
-
-
-@pytest.fixture(scope="module")
-def station(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """The product with its own data."""
-    env = server_env(tmp_path_factory.mktemp("controls") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
-    with serving(env) as server:
-        server.wait_until_ready()
-        yield Station(server)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Watching and managing videos: the built-in test source, recorded for real, in a real player."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.e2e.browsing import ADMIN_PASSWORD, PHONE, Site, axe_violations, go, overflow_px, settle
+from tests.e2e.browsing import PHONE, Site, axe_violations, go, overflow_px, settle
 from tests.e2e.watching import (
     LONG_MS,
     PERSON,
@@ -19,22 +19,12 @@ from tests.e2e.watching import (
     recorded_video,
     wait_for,
 )
-from tests.running import server_env, serving
 
 RECORDED_S = 10
 # Long enough for its beginning to lie well behind the live edge.
 BEHIND_S = 18
 TITLE = "高等数学 第一讲"
 LIVE_TITLE = "Live lecture"
-
-
-@pytest.fixture(scope="module")
-def station(built_ui: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """The product with its own data, recording."""
-    env = server_env(tmp_path_factory.mktemp("videos") / "data", ONETAKE_ADMIN_PASSWORD=ADMIN_PASSWORD)
-    with serving(env) as server:
-        server.wait_until_ready()
-        yield Station(server)
 
 
 @pytest.fixture(scope="module")
